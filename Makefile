@@ -1,0 +1,39 @@
+# Everything a person or CI needs, from a bare Python 3.11+. Each target makes the environment that it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: quickstart test test-all check format clean
+
+$(VENV)/.core: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[onnx]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.core
+	$(BIN)/python -m pip install --quiet -e '.[dev,onnx,plot]'
+	$(BIN)/python -m pip install --quiet mlcommons-loadgen || echo "no official load generator for this machine: its oracle tests will be skipped"
+	@touch $@
+
+quickstart: $(VENV)/.core   ## accuracy, four scenarios and the peak Server rate on packed photographs
+	$(BIN)/mlassay quickstart
+
+test: $(VENV)/.dev          ## the default suite
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.dev      ## with the slow tests
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+check: $(VENV)/.dev         ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
