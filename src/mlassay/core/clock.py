@@ -29,7 +29,7 @@ class RealClock:
 
 
 class VirtualClock:
-    """A clock that moves only when told to: `sleep_until` jumps, `advance` is what a scripted SUT calls to take time."""
+    """A clock that moves only when told to: `sleep_until` jumps; a scripted SUT calls `advance`."""
 
     def __init__(self, start_ns: int = 0) -> None:
         self._now_ns = start_ns

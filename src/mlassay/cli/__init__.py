@@ -1,0 +1,1 @@
+"""The command line: parse words, call one function, print. Nothing is composed here."""
