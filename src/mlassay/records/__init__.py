@@ -1,0 +1,1 @@
+"""Every file format, reader and writer in one module each."""
