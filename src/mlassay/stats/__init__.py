@@ -1,0 +1,1 @@
+"""What numbers mean: percentiles, early stopping, how sure one can be. Pure functions over numpy arrays."""
