@@ -1,0 +1,127 @@
+"""The contract of a training benchmark: what the timed loop may ask of it, and what it must say about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+FLOAT32_TOLERANCE = 1e-6
+"""Relative. A published GNMT run logged 21.799999237, a float32 21.8, and met its target of 21.8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The quality at which the clock stops."""
+
+    metric: str
+    value: float
+    higher_is_better: bool = True
+
+    def met(self, quality: Mapping[str, float]) -> bool:
+        """NaN never meets a target."""
+        reached = quality[self.metric]
+        slack = abs(self.value) * FLOAT32_TOLERANCE
+        return reached >= self.value - slack if self.higher_is_better else reached <= self.value + slack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What is known before any data is touched."""
+
+    benchmark: str  # our name, "resnet"
+    log_id: str  # the official log's submission_benchmark
+    profile: str  # "reference" or "small"
+    targets: tuple[Target, ...]  # all must hold
+    global_batch_size: int
+    gradient_accumulation_steps: int = 1
+    hyperparameters: Mapping[str, object] = field(default_factory=dict)  # under the official log's keys
+    config: Mapping[str, object] = field(default_factory=dict)  # everything that ran, for the run folder
+    progress_in_samples: bool = False  # rounds v4.0+: samples_count in place of epoch_num
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What is known once the data is there: counts, and when to evaluate. A step is one optimiser update."""
+
+    train_samples: int
+    eval_samples: int
+    steps_per_epoch: int
+    max_steps: int  # the budget; reaching it without the target ends the run as aborted
+    eval_every_steps: int
+    first_eval_step: int = 0  # 0: the first interval's end
+
+    def __post_init__(self) -> None:
+        for name in ("train_samples", "eval_samples", "steps_per_epoch", "max_steps", "eval_every_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+    def next_evaluation(self, step: int) -> int:
+        """The first step after `step` at whose end quality is measured; never past the budget."""
+        first = self.first_eval_step or self.eval_every_steps
+        if step < first:
+            due = first
+        else:
+            due = first + ((step - first) // self.eval_every_steps + 1) * self.eval_every_steps
+        return min(due, self.max_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One optimiser step: `loss` as a plain number (NaN ends the run)."""
+
+    loss: float
+    n_samples: int
+
+
+class Benchmark(Protocol):
+    """What the loop calls, in this order: build, load, then step and evaluate in turns."""
+
+    @property
+    def spec(self) -> Spec: ...
+
+    def build(self) -> None:
+        """Model and optimiser, without touching data: this part may be untimed."""
+        ...
+
+    def load(self) -> Schedule:
+        """The first touch of the data: the clock is running."""
+        ...
+
+    def step(self) -> StepReport: ...
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Quality by metric name, over the whole evaluation set; leaves no trace in the training state."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Everything that the next step depends on, model, optimiser, order and random streams."""
+        ...
+
+    def restore(self, path: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a benchmark runs: device, data, seed, and its place among the processes of one run."""
+
+    seed: int
+    device: str = "cpu"
+    data: Path | None = None  # None: the benchmark's usual places
+    rank: int = 0
+    world_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A benchmark's light half: names, profiles and closed-division facts, importable without torch."""
+
+    name: str
+    area: str
+    summary: str
+    log_id: str
+    profiles: Mapping[str, Callable[[], Any]]  # profile name -> a complete frozen configuration
+    make: Callable[[Any, str, Surroundings], Benchmark]  # (configuration, profile name, surroundings)
+    rule_id: Mapping[str, str] = field(default_factory=dict)  # round -> id, where it differs from log_id
+    free_keys: tuple[str, ...] = ()  # configuration fields that the closed division leaves free
