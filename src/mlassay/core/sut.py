@@ -3,6 +3,9 @@
 Two ways to answer, freely mixed by one SUT:
   * at once: `issue` returns the outputs, one per sample, in order;
   * later:   `issue` returns None, and any thread calls the sink that `open` received.
+
+A SUT may also have a method `prepare(indices)`: called, untimed, each time the library has loaded a set of samples,
+for SUTs that move samples to a device or to other processes beforehand.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from mlassay.core.query import Query
+from mlassay.core.trace import FaultKind
 
 Outputs = Sequence[Any]
 """One output per sample. Accuracy runs need outputs that a task can encode to bytes."""
@@ -39,8 +43,12 @@ class Sink(Protocol):
     def first_token(self, ids: Sequence[int], *, first_ns: Sequence[int] | None = None) -> None:
         """The first token of these samples is out (TTFT)."""
 
-    def fail(self, error: BaseException | str) -> None:
+    def fail(self, error: BaseException | str, *, kind: str = FaultKind.FAILED) -> None:
         """The SUT cannot go on. Ends the run; what was measured is kept."""
+
+    @property
+    def wants_outputs(self) -> bool:
+        """False when outputs would only be dropped: a SUT may then save itself moving them about."""
 
 
 class SampleLibrary(Protocol):

@@ -1,0 +1,46 @@
+"""What a task tells a backend about a model: files, inputs, outputs, and how outputs become answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+Finish = Callable[[Sequence[Any]], Sequence[Any]]
+"""Postprocessing: the model's output arrays for a batch, in the model's order, to one answer per sample. Timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output of a model. The first dimension is the batch; None stands for any size."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"  # numpy's name
+
+    def __str__(self) -> str:
+        sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype} ({sizes})"
+
+    def accepts(self, other: TensorSpec) -> bool:
+        """Whether a tensor of the other's shape and type may be fed here; names are not compared."""
+        return (
+            self.dtype == other.dtype
+            and len(self.shape) == len(other.shape)
+            and all(a is None or b is None or a == b for a, b in zip(self.shape[1:], other.shape[1:], strict=True))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """A model as a task wants it run. `files` maps a format ("onnx", "torchscript", "tflite", ...) to its file."""
+
+    name: str
+    files: Mapping[str, Path]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...] = ()
+    layout: str = ""  # "NCHW", "NHWC" for pictures
+    finish: Finish | None = None  # None: the answer is the first output's row
+    about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # licence, origin: JSON-ready
