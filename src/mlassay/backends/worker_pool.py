@@ -1,0 +1,246 @@
+"""Worker processes for SUTs that hold the interpreter lock: the load generator stays punctual, whatever they do.
+
+Queries travel through shared memory, one ring per worker; each worker stamps its answers itself on the machine-wide
+monotonic clock, so that the way back does not count. The arrangement is part of the result (`describe`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import BaseContext
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+from mlassay.backends.functions import name_of
+from mlassay.backends.worker_process import DONE_WORDS, LOAD, RAISED, STOP, Wiring, serve
+from mlassay.backends.worker_ring import Ring
+from mlassay.core.errors import SutFailure, UsageError
+from mlassay.core.query import Query
+from mlassay.core.sut import SampleLibrary, Sink
+from mlassay.core.trace import FaultKind
+
+CAPACITY = 1 << 14
+"""Queries that may wait for one worker; a full ring makes `issue` wait, which the result shows as lateness."""
+
+OPEN_TIMEOUT_S = 120.0
+
+
+class _Worker:
+    """One process with its two rings, as the pool sees it."""
+
+    def __init__(self, context: BaseContext, make: Callable[[], Any], task_words: int, ready: Any) -> None:
+        self.tasks = Ring(task_words, CAPACITY)
+        self.results = Ring(DONE_WORDS, CAPACITY)
+        self.wake = context.Semaphore(0)
+        self.pipe, inside = context.Pipe()
+        wiring = Wiring(self.tasks.name, task_words, self.results.name, CAPACITY, self.wake, ready, inside, os.getpid())
+        self.process = context.Process(target=serve, args=(make, wiring), name="mlassay-worker", daemon=True)  # type: ignore[attr-defined]
+        self.process.start()
+        inside.close()
+        self.given = 0
+        self.answered = 0
+
+    def hand(self, record: Sequence[int]) -> None:
+        while not self.tasks.put(record):
+            time.sleep(1e-4)
+        self.given += 1
+        self.wake.release()
+
+    def expect(self, timeout_s: float) -> Any:
+        """The next message of a worker that is not answering queries; raises SutFailure when none comes."""
+        give_up = time.monotonic() + timeout_s
+        while time.monotonic() < give_up:
+            if self.pipe.poll(0.1):
+                try:
+                    return self.pipe.recv()
+                except EOFError:
+                    break
+            if not self.process.is_alive() and not self.pipe.poll(0):
+                break
+        raise SutFailure(f"a worker process did not start (exit code {self.process.exitcode})")
+
+    def close(self) -> None:
+        if self.process.is_alive():
+            with contextlib.suppress(OSError):
+                self.tasks.put((STOP, 0))
+                self.wake.release()
+            self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(timeout=5)
+        self.pipe.close()
+        self.tasks.close()
+        self.results.close()
+
+
+class WorkerPoolSUT:
+    """`workers` processes, each with its own `predict = make()`; a query goes to the one with the least to do.
+
+    `make` is called in the worker: load the model there. Queries of more than `max_batch` samples are split.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Callable[[Sequence[Any]], Sequence[Any]]],
+        *,
+        workers: int = 1,
+        max_batch: int = 64,
+        name: str = "",
+    ) -> None:
+        if workers < 1 or max_batch < 1:
+            raise UsageError(f"workers {workers}, max_batch {max_batch}: expected at least 1 of each")
+        self._make = make
+        self._n_workers = workers
+        self._max_batch = max_batch
+        self._name = name or name_of(make)
+        self._workers: list[_Worker] = []
+        self._collector: threading.Thread | None = None
+
+    def open(self, sink: Sink, samples: SampleLibrary) -> None:
+        self._sink, self._samples = sink, samples
+        if self._workers:
+            return
+        context = _context_for(self._make)
+        self._ready = context.Semaphore(0)
+        self._closing = False
+        self._workers = [_Worker(context, self._make, 2 + self._max_batch, self._ready) for _ in range(self._n_workers)]
+        for worker in self._workers:
+            trouble = worker.expect(OPEN_TIMEOUT_S)
+            if trouble is not None:
+                self.close()
+                raise SutFailure(f"a worker could not start: {trouble}")
+        self._start_collector()
+
+    def prepare(self, indices: Sequence[int]) -> None:
+        """Give every worker its copy of the loaded samples."""
+        self._stop_collector()
+        distinct = list(dict.fromkeys(indices))
+        values = list(self._samples.get(distinct))
+        block, memory = _shared_block(values)
+        try:
+            for worker in self._workers:
+                worker.hand((LOAD, 0))
+                worker.given -= 1
+                others = None if block else values
+                worker.pipe.send((distinct, block, others, self._sink.wants_outputs))
+            for worker in self._workers:
+                worker.expect(OPEN_TIMEOUT_S)
+        finally:
+            if memory is not None:
+                memory.close()
+                memory.unlink()
+        self._start_collector()
+
+    def issue(self, query: Query) -> None:
+        first_id, indices = query
+        size = self._max_batch
+        workers = self._workers
+        for begin in range(0, len(indices), size):
+            part = indices[begin : begin + size]
+            worker = workers[0] if len(workers) == 1 else min(workers, key=lambda w: w.given - w.answered)
+            worker.hand((first_id + begin, len(part), *(int(i) for i in part)))
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._stop_collector()
+        for worker in self._workers:
+            worker.close()
+        self._workers = []
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "name": self._name,
+            "what": "worker processes over shared memory; answers are stamped in the worker",
+            "arrangement": "worker processes",
+            "workers": self._n_workers,
+            "max_batch": self._max_batch,
+        }
+
+    # ---- answers -------------------------------------------------------------------------------------------------
+
+    def _start_collector(self) -> None:
+        self._closing = False
+        self._collector = threading.Thread(target=self._collect, name="mlassay-collector", daemon=True)
+        self._collector.start()
+
+    def _stop_collector(self) -> None:
+        if self._collector is not None:
+            self._closing = True
+            self._ready.release()
+            self._collector.join(timeout=10)
+            self._collector = None
+
+    def _collect(self) -> None:
+        """Bring answers to the sink; rest a little while much is open, so that issuing is not disturbed."""
+        while not self._closing:
+            self._ready.acquire(timeout=0.2)
+            if not sum([self._drain(worker) for worker in self._workers]):
+                self._look_for_the_dead()
+            elif any(worker.given > worker.answered for worker in self._workers):
+                time.sleep(5e-4)
+        for worker in self._workers:
+            self._drain(worker)
+
+    def _drain(self, worker: _Worker) -> int:
+        ids: list[int] = []
+        done_ns: list[int] = []
+        outputs: list[Any] = []
+        wants_outputs = self._sink.wants_outputs
+        count = 0
+        while (record := worker.results.get()) is not None:
+            first_id, n_samples, moment, code = record
+            count += 1
+            worker.answered += 1
+            if code == RAISED:
+                self._sink.fail(str(worker.pipe.recv()), kind=FaultKind.RAISED)
+                return count
+            answer = worker.pipe.recv() if wants_outputs else None
+            if code != n_samples:
+                self._sink.complete_samples(range(first_id, first_id + n_samples), [None] * code)
+                continue
+            ids += range(first_id, first_id + n_samples)
+            done_ns += [moment] * n_samples
+            if answer is not None:
+                outputs += answer
+        if ids:
+            self._sink.complete_samples(ids, outputs if wants_outputs else None, done_ns=done_ns)
+        return count
+
+    def _look_for_the_dead(self) -> None:
+        for worker in self._workers:
+            if not worker.process.is_alive() and not self._closing:
+                code = worker.process.exitcode
+                self._sink.fail(f"a worker process died with exit code {code}", kind=FaultKind.DIED)
+                self._closing = True
+
+
+def _context_for(make: Callable[[], Any]) -> BaseContext:
+    """A fresh process where the function can be sent there, a fork where it cannot (lambdas, closures)."""
+    try:
+        pickle.dumps(make)
+    except Exception:  # noqa: BLE001 - pickling user objects may raise anything; the answer is the same
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
+
+
+def _shared_block(values: list[Any]) -> tuple[tuple[str, tuple[int, ...], str] | None, SharedMemory | None]:
+    """Samples that are numpy arrays of one shape and type, stacked into shared memory; (None, None) otherwise."""
+    import numpy as np
+
+    if not values or not all(isinstance(v, np.ndarray) for v in values):
+        return None, None
+    first = values[0]
+    if any(v.shape != first.shape or v.dtype != first.dtype for v in values) or first.nbytes == 0:
+        return None, None
+    shape = (len(values), *first.shape)
+    memory = SharedMemory(create=True, size=first.nbytes * len(values))
+    np.stack(values, out=np.ndarray(shape, first.dtype, memory.buf))
+    return (memory.name, shape, first.dtype.str), memory
