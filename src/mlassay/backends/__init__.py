@@ -1,0 +1,22 @@
+"""Systems under test that come with mlassay: runtimes, wrappers round a function, and the null SUT."""
+
+from __future__ import annotations
+
+from mlassay.core.registry import Entry, registry
+
+backend_registry = registry(
+    "backend",
+    "mlassay.backends",
+    Entry("null", "mlassay.backends.null:NullSUT", "answers at once with nothing: the load generator's own cost"),
+    Entry(
+        "onnxruntime",
+        "mlassay.backends.onnxruntime:OnnxRuntime",
+        "ONNX models on ONNX Runtime, every execution provider",
+        "onnx",
+    ),
+)
+"""Every backend by name; plug-ins join through the entry-point group "mlassay.backends".
+
+A runtime's entry is called as `entry(model, **options)`: model is a core.model.ModelSpec or a path, options are the
+fields of its OPTIONS class, as values or as text from the command line.
+"""

@@ -1,0 +1,16 @@
+"""What is asked and how the answers are scored: samples, preprocessing, accuracy. One folder per task."""
+
+from __future__ import annotations
+
+from mlassay.core.registry import Entry, registry
+
+task_registry = registry(
+    "task",
+    "mlassay.tasks",
+    Entry(
+        "image-classification",
+        "mlassay.tasks.image_classification.task:TASK",
+        "name what a picture shows: clothing (packed, no download) or ImageNet",
+    ),
+)
+"""Every task by name; plug-ins join through the entry-point group "mlassay.tasks"."""

@@ -1,0 +1,219 @@
+"""The task itself: puts data set, preprocessing, model and scoring together for one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlassay.core.errors import UsageError
+from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.image_classification import accuracy, dataset, postprocess
+from mlassay.tasks.image_classification.dataset import LabelledPictures
+from mlassay.tasks.image_classification.feed import PictureInput, picture_input
+from mlassay.tasks.image_classification.preprocess import GREY_SCALES, RULES
+from mlassay.tasks.library import TensorLibrary
+from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+
+SMALL = Profile(
+    name="small",
+    summary="2,000 photographs of clothing (Fashion-MNIST) and our own MobileNet-v1: packed, no download",
+    benchmarks=("mobilenet", "resnet"),
+)
+LITE0 = Profile(
+    name="efficientnet-lite0",
+    summary="EfficientNet-Lite0, fetched once (17 MB), on 20 labelled photos or your ImageNet folder",
+    benchmarks=("resnet",),
+    needs=("network",),
+)
+RESNET50 = Profile(
+    name="resnet50",
+    summary="the rule book's ResNet-50 v1.5 on ImageNet: your model file, your validation folder",
+    benchmarks=("resnet",),
+    official=True,
+    needs=("data", "model"),
+)
+MOBILENET = Profile(
+    name="mobilenet",
+    summary="the v0.5 rule book's MobileNet-v1 on ImageNet: your model file, your validation folder",
+    benchmarks=("mobilenet",),
+    official=True,
+    needs=("data", "model"),
+)
+OWN = Profile(
+    name="own",
+    summary="a model file of yours on a data set of yours",
+    benchmarks=("resnet",),
+    needs=("model",),
+)
+
+_REFERENCE = {
+    # clause: inference rules, table of models; ImageNet 2012 validation set
+    "resnet50": QualityTarget(metric="accuracy", reference=76.46, factor=0.99, source="inference rules: resnet"),
+    "mobilenet": QualityTarget(
+        metric="accuracy", reference=71.68, factor=0.98, source="inference rules v0.5: mobilenet"
+    ),
+}
+_IMAGENET_PERFORMANCE_COUNT = 1024  # the least that the rules allow to be held in memory
+_TIMED = "timed: inference and arg-max; untimed: decoding, resizing, scaling, loading into memory"
+
+
+class ImageClassification:
+    """Which of the classes does a picture show? Judged by top-1 accuracy."""
+
+    name = "image-classification"
+    summary = "one picture in, one class out; top-1 accuracy"
+    profiles = (SMALL, LITE0, RESNET50, MOBILENET, OWN)
+    backends = ("onnxruntime",)
+    options: Mapping[str, str] = {
+        "labels": 'file of "picture class" lines, classes counted from 0, instead of what lies in the data folder',
+        "preprocess": f"how pictures become samples: {', '.join(RULES)}; grey pictures: {', '.join(GREY_SCALES)}",
+        "background": "yes: class 0 of the model is a background class (told by itself where there are 1,001 scores)",
+        "size": "height and width of the model's input, where the model file leaves them open",
+    }
+
+    def open(self, request: TaskRequest) -> OpenTask:
+        unknown = [key for key in request.options if key not in self.options]
+        if unknown:
+            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
+        profile = self._profile(request)
+        if profile is SMALL:
+            return self._open_small(request)
+        if profile is LITE0:
+            return self._open_lite0(request)
+        return self._open_file(request, profile)
+
+    def _profile(self, request: TaskRequest) -> Profile:
+        known = {p.name: p for p in self.profiles}
+        wish = request.profile or (request.model if request.model in known else "")
+        if wish and wish not in known:
+            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
+        if wish:
+            return known[wish]
+        return OWN if request.model and request.model != "fashion-mobilenet" else SMALL
+
+    def _open_small(self, request: TaskRequest) -> OpenTask:
+        card = packed_card()
+        model = packed_model(card)
+        pictures = _pictures(request) if request.data else dataset.packed_pictures()
+        reference = _packed_reference(card, pictures)
+        target = None
+        if reference:
+            target = QualityTarget(
+                metric="accuracy", reference=reference, factor=0.99, source="data card of fashion-mobilenet"
+            )
+        return self._assemble(request, SMALL, pictures, model, target, "fashion")
+
+    def _open_lite0(self, request: TaskRequest) -> OpenTask:
+        from mlassay.tasks.image_classification import demo
+
+        pictures = _pictures(request) if request.data else demo.photos()
+        target = None if request.data else demo.TARGET
+        return self._assemble(request, LITE0, pictures, demo.efficientnet_lite0(), target, "lite")
+
+    def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
+        path = Path(request.model)
+        if not request.model or request.model == profile.name:
+            raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
+        if not path.is_file():
+            raise UsageError(
+                f"there is no model {request.model!r}",
+                hint=f"give a path to an ONNX file, or one of {', '.join(p.name for p in self.profiles[:2])}",
+            )
+        if profile.official and request.data is None:
+            raise UsageError(
+                f"{profile.name} needs the ImageNet validation set",
+                hint="give --data FOLDER (with val_map.txt or class folders)",
+            )
+        from mlassay.tasks.image_classification import reference
+
+        pictures = _pictures(request) if request.data else dataset.packed_pictures()
+        rule = profile.name if profile.official else ("fashion" if pictures.shape else "torch")
+        warnings: tuple[str, ...] = ()
+        if not profile.official and "preprocess" not in request.options:
+            warnings = (f"preprocess={rule} was assumed; give the one that the model was trained with",)
+        background = request.options.get("background", "no") == "yes"
+        model = reference.model_of_file(path, background=background)
+        target = _REFERENCE.get(profile.name) if len(pictures) == dataset.IMAGENET_VAL else None
+        return self._assemble(request, profile, pictures, model, target, rule, warnings)
+
+    def _assemble(
+        self,
+        request: TaskRequest,
+        profile: Profile,
+        pictures: LabelledPictures,
+        model: ModelSpec,
+        target: QualityTarget | None,
+        rule: str,
+        warnings: tuple[str, ...] = (),
+    ) -> OpenTask:
+        wanted = picture_input(model, pictures, request.options.get("size", ""))
+        prepare = wanted.preparation(pictures, request.options.get("preprocess", rule))
+        library = TensorLibrary(
+            pictures.name,
+            total_count=len(pictures),
+            performance_count=request.performance_count or _performance_count(pictures, wanted),
+            shape=wanted.shape,
+            dtype=wanted.dtype,
+            prepare=prepare,
+            workers=1 if pictures.shape else 0,
+        )
+        labels = pictures.labels
+        return OpenTask(
+            name=self.name,
+            profile=profile,
+            library=library,
+            model=replace(model, layout=wanted.layout),
+            target=target,
+            encode=postprocess.encode,
+            score=partial(accuracy.score, labels=labels, target=target),
+            truth=lambda index: int(labels[index]),
+            timed=_TIMED,
+            data={"name": pictures.name, **pictures.about},
+            warnings=warnings,
+        )
+
+
+def packed_card() -> dict[str, Any]:
+    """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
+    card: dict[str, Any] = json.loads((dataset.PACKED / "fashion-mobilenet.json").read_text(encoding="utf-8"))
+    return card
+
+
+def packed_model(card: Mapping[str, Any]) -> ModelSpec:
+    return ModelSpec(
+        name="fashion-mobilenet",
+        files={"onnx": dataset.PACKED / "fashion-mobilenet.onnx"},
+        inputs=(TensorSpec("image", (None, 1, 28, 28)),),
+        outputs=(TensorSpec("logits", (None, 10)),),
+        finish=postprocess.finish,
+        about={"licence": "Apache-2.0", "origin": "scripts/train_fashion_mobilenet.py", **card},
+    )
+
+
+def _pictures(request: TaskRequest) -> LabelledPictures:
+    assert request.data is not None
+    labels = request.options.get("labels")
+    return dataset.open_pictures(request.data, Path(labels) if labels else None)
+
+
+def _packed_reference(card: Mapping[str, Any], pictures: LabelledPictures) -> float | None:
+    """What the packed model is known to reach on these pictures: the packed ones or the whole official test set."""
+    packed: NDArray[np.int64] = dataset.packed_pictures().labels
+    if len(pictures) not in (len(packed), 10_000) or (pictures.labels[: len(packed)] != packed).any():
+        return None
+    return float(card["accuracy_percent_packed" if len(pictures) == len(packed) else "accuracy_percent_10000"])
+
+
+def _performance_count(pictures: LabelledPictures, wanted: PictureInput) -> int:
+    """All, if they take less than a gigabyte; else what the rules ask for."""
+    return len(pictures) if len(pictures) * wanted.sample_bytes < 2**30 else _IMAGENET_PERFORMANCE_COUNT
+
+
+TASK = ImageClassification()
