@@ -156,8 +156,6 @@ class Settings:
                 f"scenario {self.scenario.value} needs {' or '.join(t.__name__ for t in wanted[self.scenario])},"
                 f" not {type(self.load).__name__}"
             )
-        if self.scenario is Scenario.INTERACTIVE and (not isinstance(self.load, Server) or self.load.tokens is None):
-            raise ValueError("scenario interactive needs Server(tokens=TokenBounds(...))")
         for name in ("min_duration_ns", "max_duration_ns", "min_query_count", "max_query_count", "stall_timeout_ns"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected zero or more")
