@@ -44,7 +44,7 @@ class VirtualClock:
 
     virtual = True
 
-    def __init__(self, start_ns: int = 0) -> None:
+    def __init__(self, start_ns: int = 1_000_000_000) -> None:
         self._now_ns = start_ns
         self._planned: list[tuple[int, int, Callable[[], None]]] = []
         self._tie = count()

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from mlassay.core.enums import SampleOrder
 from mlassay.core.settings import StreamVersion
-from mlassay.loadgen.streams import Draw, Int64, Words, canonical, shuffle, skip_shuffles, uniform
+from mlassay.loadgen.streams import Int64, Toolchain, Words, canonical, shuffle, skip_shuffles, uniform
 
 Int32 = NDArray[np.int32]
 
 
-def draw_of(stream: StreamVersion) -> Draw:
-    return Draw.DIVIDE if stream is StreamVersion.V0_5 else Draw.MULTIPLY
+def usual_toolchain(stream: StreamVersion) -> Toolchain:
+    """What to assume of a load generator of that age."""
+    return Toolchain.GCC_7 if stream is StreamVersion.V0_5 else Toolchain.GCC_11
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,15 @@ class LoadableSet:
 
 
 def loadable_sets(
-    *, n_used: int, n_library: int, set_size: int, padding: int, seed: int, stream: StreamVersion, whole: bool
+    *,
+    n_used: int,
+    n_library: int,
+    set_size: int,
+    padding: int,
+    seed: int,
+    stream: StreamVersion,
+    toolchain: Toolchain,
+    whole: bool,
 ) -> list[LoadableSet]:
     """The library, permuted and cut into sets of `set_size`.
 
@@ -42,7 +51,7 @@ def loadable_sets(
     """
     n_used = min(n_used, n_library)
     n_permuted = n_used if stream is StreamVersion.V6_0 else n_library
-    permuted = shuffle(list(range(n_permuted)), Words(seed), draw_of(stream))[:n_used]
+    permuted = shuffle(list(range(n_permuted)), Words(seed), toolchain)[:n_used]
     sets = []
     for at in range(0, n_used if whole else min(n_used, 1), set_size):
         chosen = permuted[at : at + set_size]
@@ -63,15 +72,16 @@ class Choice:
     accuracy: bool
     seed: int
     stream: StreamVersion
+    toolchain: Toolchain
 
 
 def pick(loaded: LoadableSet, choice: Choice) -> Int32:
     """Library indices of all queries' samples, one query after the other: one-sample or consecutive queries."""
-    draw = draw_of(choice.stream)
+    toolchain = choice.toolchain
     words = Words(choice.seed)
     library = np.asarray(loaded.samples, np.int32)
     stride = choice.samples_per_query if choice.consecutive else 1
-    starts = _starts(words, loaded, choice, stride, draw)
+    starts = _starts(words, loaded, choice, stride, toolchain)
     if not choice.consecutive:
         return library[starts]
     return library[(starts[:, np.newaxis] + np.arange(stride)).ravel()]
@@ -90,11 +100,11 @@ def pick_offline(loaded: LoadableSet, choice: Choice) -> Int32:
     rows[:] = library
     result[n_whole * size :] = library[: n % size]
     if choice.order is SampleOrder.EQUAL_ISSUE and not choice.accuracy:
-        words, draw = Words(choice.seed), draw_of(choice.stream)
-        skip_shuffles(words, loaded.n_distinct, 1, draw)
-        skip_shuffles(words, size, _n_permutations(choice, size), draw)
+        words, toolchain = Words(choice.seed), choice.toolchain
+        skip_shuffles(words, loaded.n_distinct, 1, toolchain)
+        skip_shuffles(words, size, _n_permutations(choice, size), toolchain)
         for row in rows:
-            row[:] = shuffle(loaded.samples.copy(), words, draw)
+            row[:] = shuffle(loaded.samples.copy(), words, toolchain)
     return result
 
 
@@ -116,20 +126,20 @@ def accuracy_log_mask(first: int, n: int, seed: int, probability: float) -> NDAr
     return mask
 
 
-def _starts(words: Words, loaded: LoadableSet, choice: Choice, stride: int, draw: Draw) -> Int64:
+def _starts(words: Words, loaded: LoadableSet, choice: Choice, stride: int, toolchain: Toolchain) -> Int64:
     """Where in the loaded set each query begins."""
     n, size = choice.n_queries, len(loaded.samples)
     once = list(range(0, loaded.n_distinct, stride))
     if choice.accuracy or choice.order is SampleOrder.UNIQUE:
-        return np.asarray(shuffle(once, words, draw)[:n], np.int64)
+        return np.asarray(shuffle(once, words, toolchain)[:n], np.int64)
     if choice.order is SampleOrder.SAME:
         return np.full(n, choice.same_index, np.int64)
-    skip_shuffles(words, len(once), 1, draw)
+    skip_shuffles(words, len(once), 1, toolchain)
     n_permutations = _n_permutations(choice, size)
     if choice.order is SampleOrder.EQUAL_ISSUE and not choice.consecutive:
-        return np.resize(_permutations(words, size, n_permutations, draw), n)
-    skip_shuffles(words, size, n_permutations, draw)
-    return uniform(words, n, loaded.n_distinct, draw)
+        return np.resize(_permutations(words, size, n_permutations, toolchain), n)
+    skip_shuffles(words, size, n_permutations, toolchain)
+    return uniform(words, n, loaded.n_distinct, toolchain)
 
 
 def _n_permutations(choice: Choice, size: int) -> int:
@@ -137,10 +147,10 @@ def _n_permutations(choice: Choice, size: int) -> int:
     return 0 if choice.stream is StreamVersion.V0_5 else -(-choice.min_queries // size)
 
 
-def _permutations(words: Words, size: int, times: int, draw: Draw) -> Int64:
+def _permutations(words: Words, size: int, times: int, toolchain: Toolchain) -> Int64:
     """`times` permutations of the loaded set's positions, each a further shuffle of the one before."""
     positions = list(range(size))
     result: list[int] = []
     for _ in range(times):
-        result += shuffle(positions, words, draw)
+        result += shuffle(positions, words, toolchain)
     return np.asarray(result, np.int64)

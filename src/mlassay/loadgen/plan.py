@@ -25,8 +25,17 @@ from mlassay.core.settings import (
 )
 from mlassay.core.units import NS_PER_S
 from mlassay.loadgen.arrivals import Arrivals, Constant, Poisson, count_within, grown_minimum, period_ns
-from mlassay.loadgen.order import Choice, Int32, LoadableSet, accuracy_log_mask, loadable_sets, pick, pick_offline
-from mlassay.loadgen.streams import Int64
+from mlassay.loadgen.order import (
+    Choice,
+    Int32,
+    LoadableSet,
+    accuracy_log_mask,
+    loadable_sets,
+    pick,
+    pick_offline,
+    usual_toolchain,
+)
+from mlassay.loadgen.streams import Int64, Toolchain
 
 OFFLINE_SLACK = 1.1
 """Offline asks for this much more than the expected rate fills the minimum duration with."""
@@ -57,6 +66,7 @@ class Plan:
     index: Int32  # (N,) library index of each sample; its position is the sample's id
     due_ns: Int64  # (Q,) since the start; multiples of the period where answers set the pace
     samples_per_query: int
+    generated_duration_ns: int  # when the query after the last would have been due
     min_query_count: int
     effective: Effective
     first_sequence_id: int = 0  # of the run's samples so far, loaded sets before this one included
@@ -77,19 +87,23 @@ class Plan:
         return np.arange(len(self.due_ns) + 1, dtype=np.int64) * self.samples_per_query
 
 
-def plan(settings: Settings, total_count: int, performance_count: int) -> list[Plan]:
+def plan(
+    settings: Settings, total_count: int, performance_count: int, *, toolchain: Toolchain | None = None
+) -> list[Plan]:
     """The plans of one run on a library of `total_count` samples of which `performance_count` fit in memory.
 
-    A find-peak run is planned as the performance run of its present rate. Raises UsageError for settings that no
+    A find-peak run is planned as the performance run of its present rate. `toolchain`: reproduce a load generator
+    built with another C++ library than the usual one of `settings.stream`. Raises UsageError for settings that no
     plan can satisfy.
     """
+    toolchain = toolchain or usual_toolchain(settings.stream)
     _check(settings, total_count, performance_count)
     figures = effective(settings, total_count, performance_count)
     plans: list[Plan] = []
     if settings.mode in (Mode.ACCURACY, Mode.SUBMISSION):
-        plans += _plans(settings, total_count, figures, accuracy=True)
+        plans += _plans(settings, total_count, figures, toolchain, accuracy=True)
     if settings.mode is not Mode.ACCURACY:
-        plans += _plans(settings, total_count, figures, accuracy=False)
+        plans += _plans(settings, total_count, figures, toolchain, accuracy=False)
     sequence_id, numbered = 0, []
     for part in plans:
         mask = None
@@ -164,7 +178,9 @@ def _check(settings: Settings, total_count: int, performance_count: int) -> None
             raise UsageError(f"{name} is {getattr(settings.load, name)}; expected a positive number")
 
 
-def _plans(settings: Settings, total_count: int, figures: Effective, *, accuracy: bool) -> list[Plan]:
+def _plans(
+    settings: Settings, total_count: int, figures: Effective, toolchain: Toolchain, *, accuracy: bool
+) -> list[Plan]:
     multi_stream = isinstance(settings.load, MultiStream | IntervalMultiStream)
     sets = loadable_sets(
         n_used=figures.accuracy_sample_count if accuracy else figures.performance_sample_count,
@@ -173,12 +189,15 @@ def _plans(settings: Settings, total_count: int, figures: Effective, *, accuracy
         padding=figures.samples_per_query - 1 if multi_stream else 0,
         seed=settings.seeds.qsl,
         stream=settings.stream,
+        toolchain=toolchain,
         whole=accuracy,
     )
-    return [_plan_of_set(settings, figures, loaded, accuracy=accuracy) for loaded in sets]
+    return [_plan_of_set(settings, figures, loaded, toolchain, accuracy=accuracy) for loaded in sets]
 
 
-def _plan_of_set(settings: Settings, figures: Effective, loaded: LoadableSet, *, accuracy: bool) -> Plan:
+def _plan_of_set(
+    settings: Settings, figures: Effective, loaded: LoadableSet, toolchain: Toolchain, *, accuracy: bool
+) -> Plan:
     load = settings.load
     size, per_query = len(loaded.samples), figures.samples_per_query
     equal = settings.sample_order is SampleOrder.EQUAL_ISSUE and not accuracy
@@ -203,12 +222,15 @@ def _plan_of_set(settings: Settings, figures: Effective, loaded: LoadableSet, *,
         accuracy=accuracy,
         seed=settings.seeds.sample_index,
         stream=settings.stream,
+        toolchain=toolchain,
     )
+    due_ns = arrivals.first(n_queries + 1)
     return Plan(
         mode=Mode.ACCURACY if accuracy else Mode.PERFORMANCE,
         load=loaded.samples,
         index=pick_offline(loaded, choice) if isinstance(load, Offline) else pick(loaded, choice),
-        due_ns=arrivals.first(n_queries).copy(),
+        due_ns=due_ns[:-1].copy(),
+        generated_duration_ns=int(due_ns[-1]),
         samples_per_query=per_query,
         min_query_count=figures.min_query_count,
         effective=figures,

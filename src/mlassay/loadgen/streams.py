@@ -33,11 +33,12 @@ _CALL_TO_ENTRY = 2400
 """What a round of array calls costs, in entries of an array; sets the array length between restarts."""
 
 
-class Draw(Enum):
-    """How a word becomes an integer below a range; both throw a word away now and then to stay unbiased."""
+class Toolchain(Enum):
+    """The C++ library that a load generator was built with; its headers changed the streams twice."""
 
-    MULTIPLY = "multiply"  # GCC 11 and later: high half of word x range
-    DIVIDE = "divide"  # before, and so in every v0.5 log: word / (words per value)
+    GCC_5 = "gcc5"  # a word is divided, a shuffle swaps once per draw: two thirds of the published v0.5 logs
+    GCC_7 = "gcc7"  # a word is divided, a shuffle of up to 65,535 swaps twice per draw: the rest of v0.5
+    GCC_11 = "gcc11"  # a word is multiplied and its high half taken: the official packages of today
 
 
 class Words:
@@ -70,21 +71,21 @@ class Words:
         return words
 
 
-def uniform_each(words: Words, ranges: UInt64, draw: Draw) -> UInt64:
+def uniform_each(words: Words, ranges: UInt64, toolchain: Toolchain) -> UInt64:
     """One integer below each of `ranges` (1 to 2^32 - 1), in order: a `uniform_int_distribution` per entry."""
     if not len(ranges):
         return ranges.copy()
-    refused = _refused_words(ranges, draw)
+    refused = _refused_words(ranges, toolchain)
     share = float(refused.mean()) / WORD_VALUES
     if share > _OFTEN:
-        return _word_by_word(words, ranges, refused, draw)
+        return _word_by_word(words, ranges, refused, toolchain)
     size = int(min(math.sqrt(_CALL_TO_ENTRY / max(share, 1e-9)), 1 << 16))
     result = np.empty(len(ranges), np.uint64)
     at = 0
     while at < len(ranges):
         block = slice(at, at + size)
         word = words.peek(len(ranges[block])).astype(np.uint64)
-        values, bad = _convert(word, ranges[block], refused[block], draw)
+        values, bad = _convert(word, ranges[block], refused[block], toolchain)
         first_bad = int(bad.argmax()) if bad.any() else len(values)
         result[at : at + first_bad] = values[:first_bad]
         at += first_bad
@@ -92,14 +93,14 @@ def uniform_each(words: Words, ranges: UInt64, draw: Draw) -> UInt64:
     return result
 
 
-def uniform(words: Words, n: int, below: int, draw: Draw) -> Int64:
+def uniform(words: Words, n: int, below: int, toolchain: Toolchain) -> Int64:
     """n integers below one range: the stream with its refused words left out."""
     result = np.empty(n, np.int64)
-    refused = _refused_words(np.array([below], np.uint64), draw)[0]
+    refused = _refused_words(np.array([below], np.uint64), toolchain)[0]
     at = 0
     while at < n:
         word = words.take(min(_BLOCK, n - at)).astype(np.uint64)
-        values, bad = _convert(word, np.uint64(below), refused, draw)
+        values, bad = _convert(word, np.uint64(below), refused, toolchain)
         if bad.any():
             values = values[~bad]
         result[at : at + len(values)] = values
@@ -107,11 +108,11 @@ def uniform(words: Words, n: int, below: int, draw: Draw) -> Int64:
     return result
 
 
-def shuffle(values: list[int], words: Words, draw: Draw) -> list[int]:
+def shuffle(values: list[int], words: Words, toolchain: Toolchain) -> list[int]:
     """Permute `values` in place as `std::shuffle` does; the same list is returned."""
     size = len(values)
-    ranges, two_per_draw = _shuffle_ranges(size)
-    drawn = uniform_each(words, ranges, draw)
+    ranges, two_per_draw = _shuffle_ranges(size, toolchain)
+    drawn = uniform_each(words, ranges, toolchain)
     if not two_per_draw:
         for i, j in enumerate(drawn.tolist(), 1):
             values[i], values[j] = values[j], values[i]
@@ -128,14 +129,14 @@ def shuffle(values: list[int], words: Words, draw: Draw) -> list[int]:
     return values
 
 
-def skip_shuffles(words: Words, size: int, times: int, draw: Draw) -> None:
+def skip_shuffles(words: Words, size: int, times: int, toolchain: Toolchain) -> None:
     """Leave the stream where `times` shuffles of `size` elements leave it, without moving anything."""
-    ranges, _ = _shuffle_ranges(size)
+    ranges, _ = _shuffle_ranges(size, toolchain)
     if not len(ranges):
         return
     at_once = max(1, (1 << 20) // len(ranges))
     for done in range(0, times, at_once):
-        uniform_each(words, np.tile(ranges, min(at_once, times - done)), draw)
+        uniform_each(words, np.tile(ranges, min(at_once, times - done)), toolchain)
 
 
 def canonical(words: Words, n: int) -> Float64:
@@ -168,25 +169,25 @@ def exponential_ns(words: Words, n: int, rate_hz: float) -> Int64:
     return result
 
 
-def _refused_words(ranges: UInt64, draw: Draw) -> UInt64:
+def _refused_words(ranges: UInt64, toolchain: Toolchain) -> UInt64:
     """How many of the 2^32 words must be thrown away so that each value has equally many."""
-    total = np.uint64(WORD_VALUES if draw is Draw.MULTIPLY else WORD_VALUES - 1)
+    total = np.uint64(WORD_VALUES if toolchain is Toolchain.GCC_11 else WORD_VALUES - 1)
     spare: UInt64 = total % ranges
-    return spare if draw is Draw.MULTIPLY else spare + np.uint64(1)
+    return spare if toolchain is Toolchain.GCC_11 else spare + np.uint64(1)
 
 
 def _convert(
-    word: UInt64, ranges: UInt64 | np.uint64, refused: UInt64 | np.uint64, draw: Draw
+    word: UInt64, ranges: UInt64 | np.uint64, refused: UInt64 | np.uint64, toolchain: Toolchain
 ) -> tuple[UInt64, NDArray[np.bool_]]:
     """(values, refused?) of words held against their ranges."""
-    if draw is Draw.MULTIPLY:
+    if toolchain is Toolchain.GCC_11:
         product = word * ranges
         return product >> _SHIFT, (product & _MASK) < refused
     usable = np.uint64(WORD_VALUES) - refused
     return word // (usable // ranges), word >= usable
 
 
-def _word_by_word(words: Words, ranges: UInt64, refused: UInt64, draw: Draw) -> UInt64:
+def _word_by_word(words: Words, ranges: UInt64, refused: UInt64, toolchain: Toolchain) -> UInt64:
     """The same as the array way, for ranges so large that a good part of the words is thrown away."""
     result: list[int] = []
     block: list[int] = []
@@ -198,7 +199,7 @@ def _word_by_word(words: Words, ranges: UInt64, refused: UInt64, draw: Draw) -> 
                 block, at = words.peek(_BLOCK).tolist(), 0
             word = block[at]
             at += 1
-            if draw is Draw.MULTIPLY:
+            if toolchain is Toolchain.GCC_11:
                 if word * size % WORD_VALUES >= spare:
                     result.append(word * size >> 32)
                     break
@@ -210,15 +211,15 @@ def _word_by_word(words: Words, ranges: UInt64, refused: UInt64, draw: Draw) -> 
 
 
 @lru_cache(maxsize=8)
-def _shuffle_ranges(size: int) -> tuple[UInt64, bool]:
+def _shuffle_ranges(size: int, toolchain: Toolchain) -> tuple[UInt64, bool]:
     """(range of each draw, two swaps per draw?) of a shuffle of `size` elements.
 
-    Up to 65,535 elements one word serves two swaps: a number below (i + 1)(i + 2) is split into one below i + 1 and
+    Since GCC 7, up to 65,535 elements, one word serves two swaps: a number below (i + 1)(i + 2) is split into one below i + 1 and
     one below i + 2. An even size starts with a single swap, so that pairs remain.
     """
     if size < 2:
         return np.empty(0, np.uint64), False
-    if size > (WORD_VALUES - 1) // size:
+    if size > (WORD_VALUES - 1) // size or toolchain is Toolchain.GCC_5:
         return np.arange(2, size + 1, dtype=np.uint64), False
     single = 1 - size % 2
     i = np.arange(1 + single, size, 2, dtype=np.uint64)
