@@ -190,6 +190,7 @@ def record() -> dict[str, Any]:
 
 COMPARED = (
     "generated_query_count",
+    "generated_query_duration",
     "generated_samples_per_query",
     "effective_samples_per_query",
     "effective_target_qps",

@@ -32,6 +32,7 @@ def figures_of(plans: list[Plan]) -> dict[str, list[float]]:
     e = plans[0].effective
     return {
         "generated_query_count": [p.generated_query_count for p in plans],
+        "generated_query_duration": [p.generated_duration_ns for p in plans],
         "generated_samples_per_query": [p.samples_per_query for p in plans],
         "effective_samples_per_query": [e.samples_per_query],
         "effective_target_qps": [float(f"{e.target_qps:.6g}")],

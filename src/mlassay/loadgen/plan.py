@@ -138,7 +138,7 @@ def effective(settings: Settings, total_count: int, performance_count: int) -> E
         case Offline():
             target_qps = load.expected_qps
             samples_per_query = max(load.min_sample_count, int(OFFLINE_SLACK * duration_s * target_qps))
-            if settings.sample_order is SampleOrder.UNIQUE:
+            if _once(settings, accuracy=False):
                 samples_per_query = min(set_size, total_count)
             duration_ns, min_queries = 0, 1
     return Effective(
@@ -238,13 +238,17 @@ def _plan_of_set(
 
 
 def _least(settings: Settings, figures: Effective, size: int, per_query: int, *, accuracy: bool) -> tuple[int, int]:
-    """(queries, duration) that the list must reach. Runs that ask for each sample once go by count alone."""
-    order = settings.sample_order
-    once = accuracy or order is SampleOrder.UNIQUE
-    if once or (order is SampleOrder.SAME and settings.stream is StreamVersion.V0_5):
+    """(queries, duration) that the list must reach."""
+    if _once(settings, accuracy=accuracy):
         return size // per_query, 0
     slack = 1 if isinstance(settings.load, Server) else CLOSED_LOOP_SLACK
     return figures.min_query_count, slack * figures.target_duration_ns
+
+
+def _once(settings: Settings, *, accuracy: bool) -> bool:
+    """Is the run one walk through the loaded set? In v0.5 the same-sample order was as short as the unique one."""
+    same_in_v05 = settings.sample_order is SampleOrder.SAME and settings.stream is StreamVersion.V0_5
+    return accuracy or settings.sample_order is SampleOrder.UNIQUE or same_in_v05
 
 
 def _arrivals(settings: Settings, figures: Effective) -> Arrivals:

@@ -214,8 +214,8 @@ def _word_by_word(words: Words, ranges: UInt64, refused: UInt64, toolchain: Tool
 def _shuffle_ranges(size: int, toolchain: Toolchain) -> tuple[UInt64, bool]:
     """(range of each draw, two swaps per draw?) of a shuffle of `size` elements.
 
-    Since GCC 7, up to 65,535 elements, one word serves two swaps: a number below (i + 1)(i + 2) is split into one below i + 1 and
-    one below i + 2. An even size starts with a single swap, so that pairs remain.
+    Since GCC 7, up to 65,535 elements, one word serves two swaps: a number below (i + 1)(i + 2) is split into one
+    below i + 1 and one below i + 2. An even size starts with a single swap, so that pairs remain.
     """
     if size < 2:
         return np.empty(0, np.uint64), False
