@@ -36,8 +36,8 @@ _CALL_TO_ENTRY = 2400
 class Toolchain(Enum):
     """The C++ library that a load generator was built with; its headers changed the streams twice."""
 
-    GCC_5 = "gcc5"  # a word is divided, a shuffle swaps once per draw: two thirds of the published v0.5 logs
-    GCC_7 = "gcc7"  # a word is divided, a shuffle of up to 65,535 swaps twice per draw: the rest of v0.5
+    GCC_5 = "gcc5"  # a word is divided, a shuffle swaps once per draw: half of the submitters of v0.5
+    GCC_7 = "gcc7"  # a word is divided, a shuffle of up to 65,535 swaps twice per draw: the other half
     GCC_11 = "gcc11"  # a word is multiplied and its high half taken: the official packages of today
 
 
