@@ -96,12 +96,17 @@ class OpenTask:
     library: SampleLibrary
     model: ModelSpec
     target: QualityTarget | None
-    encode: Callable[[Any], bytes]  # one answer as the accuracy log holds it
+    encode: Callable[[Any], bytes]  # one answer as the accuracy log holds it; callers use `encoded`
     score: Callable[[Answers], AccuracyResult]  # reads the stream once, in bounded memory
     truth: Callable[[int], Any]  # the answer that a perfect SUT would give for a sample
     timed: str  # one sentence: what happens while the clock runs
     data: Mapping[str, Any] = field(default_factory=lambda: NOTHING)  # which data, from where, licence: JSON-ready
     warnings: tuple[str, ...] = ()
+    encode_for: Callable[[int, Any], bytes] | None = None  # instead of `encode`, where the bytes repeat the index
+
+    def encoded(self, index: int, answer: Any) -> bytes:
+        """The answer for sample `index` as the accuracy log holds it."""
+        return self.encode(answer) if self.encode_for is None else self.encode_for(index, answer)
 
 
 class Task(Protocol):
