@@ -91,6 +91,7 @@ def _benchmark(book: Book, id: str) -> BenchmarkRule:
         reference_model=_text(book, *at, "reference_model"),
         dataset=_text(book, *at, "dataset"),
         dataset_size=size,
+        accuracy_samples=_get(book, *at, "accuracy_samples") or size,
         performance_samples=_triple(tree.get("performance_samples")),
         quality=quality,
         suites=MappingProxyType(suites),

@@ -224,10 +224,11 @@ def _performance_samples(wishes: Wishes, benchmark: BenchmarkRule, deal: Deal) -
 
 
 def _accuracy_samples(wishes: Wishes, benchmark: BenchmarkRule, rule: ScenarioRule, deal: Deal) -> int:
+    """0 (the whole library) unless the round wants another number than the data set's size."""
     clause = benchmark.clauses.get("dataset_size", DEFAULT)
     if not wishes.accuracy_sample_count:
         deal.clauses["accuracy_sample_count"] = clause
-        return 0
+        return 0 if rule.accuracy_samples == benchmark.dataset_size else rule.accuracy_samples or 0
     value = deal.bound(
         "accuracy_sample_count", "accuracy sample count", wishes.accuracy_sample_count, rule.accuracy_samples,
         clause, higher_is_tighter=True,

@@ -93,7 +93,7 @@ class ScenarioRule:
     samples_per_query: int | None = None  # MultiStream: fixed number; None: one, or the submitter's choice
     interval: bool = False  # MultiStream of v0.5-v1.0: a query every latency_ns
     interval_qps: float | None = None  # the interval as mlperf.conf states it, where it differs from the bound
-    accuracy_samples: int | None = None  # an accuracy run asks for so many; None: unknown size
+    accuracy_samples: int | None = None  # samples of an accuracy run; None: unknown
     quality: tuple[QualityTarget, ...] = ()
     metric: str = ""  # Server: "scheduled" or "completed" per second
     metric_field: str = ""  # the log field that holds the result
@@ -121,6 +121,7 @@ class BenchmarkRule:
     reference_model: str
     dataset: str
     dataset_size: int | None
+    accuracy_samples: int | None  # samples of an accuracy run; None: unknown
     performance_samples: Triple  # fewest samples in the performance set
     quality: tuple[QualityTarget, ...]
     suites: Mapping[str, SuiteRule]  # "datacenter", "edge", "datacenter-edge"; "all" in v0.5
