@@ -38,7 +38,8 @@ class ModelBackend(ABC):
         self._wish_batch = max_batch
         self._warmup = warmup
         self._finish = (self._spec.finish if self._spec else None) or _first_output
-        self._inputs: tuple[TensorSpec, ...] = ()
+        self._inputs: tuple[TensorSpec, ...] = ()  # in the order in which the task feeds them
+        self._names: list[str] = []  # of the inputs
         self._outputs: tuple[TensorSpec, ...] = ()
         self._fixed_batch = 0  # the model's own batch size, 0 where it is free
         self._chunk = max_batch
@@ -65,9 +66,9 @@ class ModelBackend(ABC):
 
     def open(self, sink: Sink, samples: SampleLibrary) -> None:
         self._sink, self._get = sink, samples.get
-        self.prepare()
+        self.ensure_loaded()
 
-    def prepare(self) -> None:
+    def ensure_loaded(self) -> None:
         """Load, check against what the task wants, warm up with zeros. Does nothing when already done."""
         if self._loaded:
             return
@@ -78,6 +79,7 @@ class ModelBackend(ABC):
         batch = {tensor.shape[0] for tensor in self._inputs if tensor.shape and tensor.shape[0] is not None}
         self._fixed_batch = batch.pop() or 0 if len(batch) == 1 else 0
         self._chunk = self._fixed_batch or self._wish_batch
+        self._names = [tensor.name for tensor in self._inputs]
         self._loaded = True
         for size in dict.fromkeys((1, self._chunk)):
             for _ in range(self._warmup):

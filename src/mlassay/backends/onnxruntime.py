@@ -52,16 +52,11 @@ class OnnxRuntime(ModelBackend):
         confirm(providers, self._session.get_providers())
         self._session.disable_fallback()  # a failing device must be seen, not replaced
         inputs, outputs = _tensors(self._session)
-        self._names = [tensor.name for tensor in inputs]
         self._output_names = [tensor.name for tensor in outputs]
         self._providers = self._session.get_providers()
         if self.options.io_binding:
             self._binding = self._session.io_binding()
         return inputs, outputs
-
-    def prepare(self) -> None:
-        super().prepare()
-        self._names = [tensor.name for tensor in self._inputs]  # in the order in which the task feeds them
 
     def _run(self, batch: Sequence[Array]) -> Sequence[Array]:
         try:

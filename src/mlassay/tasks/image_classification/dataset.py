@@ -56,7 +56,7 @@ def open_pictures(folder: Path, labels: Path | None = None) -> LabelledPictures:
         labels = next((path for path in beside if path.is_file()), None)
     if labels is not None:
         return listed_pictures(folder, labels)
-    if any(entry.is_dir() for entry in os.scandir(folder)):
+    if _names(folder, folders=True):
         return foldered_pictures(folder)
     raise BadFile(
         folder,
@@ -103,7 +103,7 @@ def listed_pictures(folder: Path, labels: Path) -> LabelledPictures:
 
 def foldered_pictures(folder: Path) -> LabelledPictures:
     """One folder per class. WordNet names (n01440764) get their ImageNet class number, others count in sorted order."""
-    class_folders = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    class_folders = _names(folder, folders=True)
     number = _class_numbers(folder, class_folders)
     paths, classes, empty = [], [], []
     for name in class_folders:
@@ -177,11 +177,13 @@ def _absent(folder: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in there]
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path, *, folders: bool = False) -> list[str]:
+    """Names of the files (or folders) in it, sorted."""
     if not folder.exists():
         raise UsageError(f"{folder} does not exist", hint="name the folder that holds the data set")
     try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if (entry.is_dir() if folders else entry.is_file()))
     except NotADirectoryError as error:
         raise BadFile(folder, found="a file", expected="a folder") from error
     except OSError as error:

@@ -60,7 +60,7 @@ class PictureRule:
         if self.crop_first:
             edge = int(min(pixels.shape[:2]) / self.shorter_side)
             return resize(centre(pixels, edge), size, size, self.resample)
-        height, width = _with_shorter_side(pixels.shape[0], pixels.shape[1], int(size * self.shorter_side))
+        height, width = _with_shorter_side(pixels.shape[0], pixels.shape[1], round(size * self.shorter_side))
         return centre(resize(pixels, height, width, self.resample), size)
 
 
