@@ -50,3 +50,15 @@ def official() -> dict[str, bytes]:
 def cases() -> list[str]:
     """Every recorded run, "Server/performance"; empty where the archive is absent."""
     return sorted({name.rpartition("/")[0] for name in official()}) if SAMPLES.exists() else []
+
+
+@cache
+def results_v05() -> dict[str, bytes]:
+    """Summaries and detail logs of some published v0.5 runs by path."""
+    files = {}
+    with tarfile.open(RESULTS_V05) as archive:
+        for member in archive:
+            some = "/Alibaba/" in member.name or "/Xavier/mobilenet/MultiStream/" in member.name
+            if some and member.isfile() and "/mlperf_log_" in member.name:
+                files["/" + member.name] = archive.extractfile(member).read()  # type: ignore[union-attr]
+    return files
