@@ -195,7 +195,7 @@ class Case:
         (
             lambda c: TaskRequest(model=c.model(edge="side"), data=c.photos),
             "m.onnx wants picture float32 (?, 3, ?, ?): height and width are open\n"
-            "  next: say which with the task option size=224",
+            "  next: say which with --task-option size=224",
         ),
         (
             lambda c: TaskRequest(model=c.model(), data=c.photos, options={"size": "9"}),

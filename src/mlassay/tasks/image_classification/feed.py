@@ -104,4 +104,4 @@ def _edge(wants: str, sides: tuple[int | None, int | None], size: str, pictures:
         return known.pop()
     if pictures.shape:
         return pictures.shape[0]
-    raise UsageError(f"{wants}: height and width are open", hint="say which with the task option size=224")
+    raise UsageError(f"{wants}: height and width are open", hint="say which with --task-option size=224")
