@@ -160,8 +160,6 @@ def _settings(log: dict[str, Any]) -> Settings:
 
 
 def _outcome(log: dict[str, Any], settings: Settings) -> Outcome:
-    multi = settings.scenario is Scenario.MULTI_STREAM
-    latency = _family(log, "result_{}_query_latency_ns", "result_{}_percentile_per_query_latency_ns") if multi else {}
     texts = [log[k] for k in ("early_stopping_ttft_result", "early_stopping_tpot_result") if k in log]
     texts = texts or [log.get("early_stopping_result", "")]
     checks = [
@@ -185,7 +183,7 @@ def _outcome(log: dict[str, Any], settings: Settings) -> Outcome:
         n_queries=log.get("result_query_count", 0),
         n_samples=0,
         duration_ns=0,
-        latency_ns=latency or _family(log, "result_{}_latency_ns", "result_{}_percentile_latency_ns"),
+        latency_ns=_family(log, "result_{}_latency_ns", "result_{}_percentile_latency_ns"),
         ttft_ns=_family(log, "result_first_token_{}_latency_ns", "result_first_token_{}_percentile_latency_ns"),
         tpot_ns=_family(log, "result_time_to_output_token_{}", "result_time_per_output_token_{}_percentile_ns"),
         numbers={k: v for k, v in log.items() if isinstance(v, int | float) and not isinstance(v, bool)},

@@ -168,8 +168,11 @@ NUMBERS = {
     "result_completed_samples_per_sec": 4.0,
     **{f"result_{p}_percentile_num_intervals_between_queries": 1 for p in ("50.00", "90.00", "95.00", "97.00")},
     **{f"result_{p}_percentile_num_intervals_between_queries": 2 for p in ("99.00", "99.90")},
-    **{f"result_{p}_percentile_latency_ns": 7 for p in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")},
-    **{f"result_{p}_latency_ns": 7 for p in ("min", "max", "mean")},
+    **{f"result_{p}_percentile_per_query_latency_ns": 7 for p in ("50.00", "90.00", "95.00", "97.00")},
+    **{f"result_{p}_percentile_per_query_latency_ns": 8 for p in ("99.00", "99.90")},
+    **{f"result_{p}_query_latency_ns": 7 for p in ("min", "max", "mean")},
+    **{f"result_{p}_percentile_latency_ns": 9 for p in ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")},
+    **{f"result_{p}_latency_ns": 9 for p in ("min", "max", "mean")},
 }
 
 

@@ -58,7 +58,7 @@ def test_published_v05_logs() -> None:
         assert (log.flavour, log.problems) == (Flavour.TEXT_V05, ())
         assert log["effective_scenario"] in ("SingleStream", "MultiStream", "Server", "Offline")
         assert isinstance(log["effective_min_query_count"], int)
-        assert log["effective_qsl_rng_seed"] == 3133965575612453542
+        assert log["effective_qsl_rng_seed"] > 0
         assert log["qsl_reported_total_count"] > 0
         assert log["power_end"].startswith("10-")
     assert any(log.warnings for log in detail)

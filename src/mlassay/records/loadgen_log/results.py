@@ -11,9 +11,27 @@ from mlassay.records.loadgen_log.facts import Level, LogFacts, Note, Value
 
 PERCENTILES = ("50", "90", "95", "97", "99", "99.9")
 EXTREMES = ("min", "max", "mean")
-LENGTH_CHECKS = ("min-duration", "min-queries")
-EARLY_STOPPING = "early-stopping"
+CONSTRAINTS = frozenset({"latency", "ttft", "tpot", "skipped-intervals"})
+"""Checks of the judge that the official tool calls performance constraints."""
 INTERVALS = "result_{}_percentile_num_intervals_between_queries"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """How the log spells a family of latencies: one form for the extremes and the mean, one for percentiles."""
+
+    extreme: str
+    percentile: str
+
+    def keys(self) -> list[str]:
+        return [self.extreme.format(e) for e in EXTREMES] + [self.percentile.format(two(p)) for p in PERCENTILES]
+
+    def of(self, values: Mapping[str, int]) -> Iterator[tuple[str, Value]]:
+        names = (*EXTREMES, *PERCENTILES)
+        yield from ((key, values[name]) for key, name in zip(self.keys(), names, strict=True) if name in values)
+
+
+PER_QUERY = _Spelling("result_{}_query_latency_ns", "result_{}_percentile_per_query_latency_ns")
 
 
 def results(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[tuple[str, Value]]:
@@ -22,7 +40,7 @@ def results(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[t
     if isinstance(settings.load, Server | IntervalMultiStream):
         yield "result_perf_constraints_met", constraints_met(outcome)
     yield "result_min_duration_met", check_ok(outcome, "min-duration")
-    yield "result_min_queries_met", check_ok(outcome, "min-queries")
+    yield "result_min_queries_met", min_queries_met(outcome)
     yield "early_stopping_met", early_stopping_met(outcome)
     if reason := invalid_reason(outcome):
         yield "result_invalid_reason", reason
@@ -48,8 +66,7 @@ def _scenario_results(settings: Settings, outcome: Outcome) -> Iterator[tuple[st
             yield from known(outcome, "early_stopping_latency_ss", "early_stopping_latency_ms")
         case MultiStream() | IntervalMultiStream():
             yield from known(outcome, *(INTERVALS.format(two(p)) for p in PERCENTILES))
-            per_query = _Spelling("result_{}_query_latency_ns", "result_{}_percentile_per_query_latency_ns")
-            yield from per_query.of(outcome.latency_ns)
+            yield from known(outcome, *PER_QUERY.keys())
             yield from known(outcome, "early_stopping_latency_ms")
             yield from known(outcome, *latency.keys())
             return
@@ -77,21 +94,6 @@ def _token_results(settings: Settings, outcome: Outcome) -> Iterator[tuple[str, 
     yield from known(outcome, "result_completed_tokens_per_second")
 
 
-@dataclass(frozen=True, slots=True)
-class _Spelling:
-    """How the log spells a family of latencies: one form for the extremes and the mean, one for percentiles."""
-
-    extreme: str
-    percentile: str
-
-    def keys(self) -> list[str]:
-        return [self.extreme.format(e) for e in EXTREMES] + [self.percentile.format(two(p)) for p in PERCENTILES]
-
-    def of(self, values: Mapping[str, int]) -> Iterator[tuple[str, Value]]:
-        names = (*EXTREMES, *PERCENTILES)
-        yield from ((key, values[name]) for key, name in zip(self.keys(), names, strict=True) if name in values)
-
-
 def known(outcome: Outcome, *keys: str) -> Iterator[tuple[str, Value]]:
     """Those of the official figures that the judge put into `Outcome.numbers`."""
     yield from ((key, outcome.numbers[key]) for key in keys if key in outcome.numbers)
@@ -116,10 +118,21 @@ def early_stopping_met(outcome: Outcome) -> bool:
     return all(one.met for one in outcome.early_stopping)
 
 
+def min_queries_met(outcome: Outcome) -> bool:
+    """Enough queries, and in Offline enough samples in the one query."""
+    return check_ok(outcome, "min-queries") and check_ok(outcome, "min-samples")
+
+
 def constraints_met(outcome: Outcome) -> bool:
-    """Every bound beside length and early stopping."""
-    lengths = (*LENGTH_CHECKS, EARLY_STOPPING)
-    return all(check.ok for check in outcome.checks if not check.id.startswith(lengths))
+    """Every bound on latencies and skipped intervals."""
+    return all(check.ok for check in outcome.checks if check.id in CONSTRAINTS)
+
+
+def per_query_ns(outcome: Outcome) -> dict[str, int]:
+    """MultiStream latencies of whole queries, under the names of `Outcome.latency_ns`, as far as the judge has them."""
+    names = (*EXTREMES, *PERCENTILES)
+    found = zip(names, PER_QUERY.keys(), strict=True)
+    return {name: int(outcome.numbers[key]) for name, key in found if key in outcome.numbers}
 
 
 def recommendations(outcome: Outcome) -> list[str]:

@@ -23,11 +23,11 @@ from mlassay.records.loadgen_log.facts import (
     target_latency_ns,
 )
 from mlassay.records.loadgen_log.results import (
-    EXTREMES,
     INTERVALS,
     PERCENTILES,
     check_ok,
     constraints_met,
+    min_queries_met,
     official_validity,
     outcome_notes,
     recommendations,
@@ -37,6 +37,7 @@ from mlassay.records.loadgen_log.summary import (
     RULE,
     latency_block,
     queries_per_second,
+    query_latency_ns,
     two_decimals,
     warning_and_error_counts,
     yes,
@@ -75,9 +76,9 @@ def _head(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[str
     numbers = outcome.numbers
     match settings.load:
         case SingleStream() | MultiStream():
-            place = f"{percentile(settings):g}"
-            if place in outcome.latency_ns:
-                yield f"{place}th percentile latency (ns) : {outcome.latency_ns[place]}"
+            place, latency_ns = f"{percentile(settings):g}", query_latency_ns(settings, outcome)
+            if place in latency_ns:
+                yield f"{place}th percentile latency (ns) : {latency_ns[place]}"
         case IntervalMultiStream() as load:
             yield f"Samples per query : {load.samples_per_query}"
         case Server():
@@ -89,14 +90,14 @@ def _head(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[str
     if isinstance(settings.load, Server | IntervalMultiStream):
         yield f"  Performance constraints satisfied : {yes(constraints_met(outcome))}"
     yield f"  Min duration satisfied : {yes(check_ok(outcome, 'min-duration'))}"
-    yield f"  Min queries satisfied : {yes(check_ok(outcome, 'min-queries'))}"
+    yield f"  Min queries satisfied : {yes(min_queries_met(outcome))}"
     if outcome.verdict is not Verdict.VALID:
         yield "Recommendations:"
         yield from (f" * {text}" for text in recommendations(outcome))
 
 
 def _stats(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[str]:
-    numbers, latency_ns = outcome.numbers, dict(outcome.latency_ns)
+    numbers = outcome.numbers
     match settings.load:
         case SingleStream():
             yield from queries_per_second(numbers)
@@ -110,13 +111,11 @@ def _stats(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[st
                 yield f'Per-query latency:  "target_ns" : {bound}, "target_ms" : {number(bound / NS_PER_MS)}'
             else:
                 yield "Per-query latency:  "
+            latency_ns = query_latency_ns(settings, outcome)
             yield from latency_block({p: latency_ns[p] for p in PERCENTILES if p in latency_ns})
             yield ""
             yield "Per-sample latency:"
-            keys = {name: f"result_{name}_latency_ns" for name in EXTREMES}
-            keys |= {p: f"result_{two(p)}_percentile_latency_ns" for p in PERCENTILES}
-            latency_ns = {name: int(numbers[key]) for name, key in keys.items() if key in numbers}
-    yield from latency_block(latency_ns)
+    yield from latency_block(outcome.latency_ns)
 
 
 def _intervals(load: IntervalMultiStream, outcome: Outcome) -> Iterator[str]:
