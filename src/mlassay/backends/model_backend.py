@@ -44,6 +44,7 @@ class ModelBackend(ABC):
         self._fixed_batch = 0  # the model's own batch size, 0 where it is free
         self._chunk = max_batch
         self._loaded = False
+        self._sha256 = ""
 
     # What a runtime must say.
 
@@ -118,7 +119,7 @@ class ModelBackend(ABC):
             "model": {
                 "name": self._spec.name if self._spec else self.path.name,
                 "file": self.path.name,
-                "sha256": file_sha256(self.path),
+                "sha256": self._digest(),
                 "inputs": [str(t) for t in self._inputs],
                 "outputs": [str(t) for t in self._outputs],
                 **({"layout": self._spec.layout} if self._spec and self._spec.layout else {}),
@@ -130,6 +131,12 @@ class ModelBackend(ABC):
         }
 
     # Helpers.
+
+    def _digest(self) -> str:
+        """SHA-256 of the model file, computed once."""
+        if not self._sha256:
+            self._sha256 = file_sha256(self.path)
+        return self._sha256
 
     def _gather(self, samples: Any) -> Sequence[Array]:
         """One array per input. An array of samples is a batch already."""

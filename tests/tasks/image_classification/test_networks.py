@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 from mlassay.core.errors import BadFile
 from mlassay.core.query import Query
+from tests.tasks.image_classification.pictures import idx
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -92,3 +96,23 @@ def test_another_checkpoint_is_refused(tmp_path: Path) -> None:
         BadFile, match=r"x\.pth is without _conv_stem\.weight, .* and with extra left over; expected exactly"
     ):
         model.load_checkpoint(EfficientNetLite0(), tmp_path / "x.pth", published_key)
+
+
+def test_training_script_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On random pictures: it learns nothing, but trains, exports, packs and writes the card."""
+    pytest.importorskip("onnxruntime")
+    random = np.random.default_rng(0)
+    for part, n in (("train", 256), ("t10k", 2000)):
+        idx(tmp_path / f"{part}-images-idx3-ubyte.gz", random.integers(0, 256, (n, 28, 28), np.uint8))
+        idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", random.integers(0, 10, n).astype(np.uint8))
+    script = Path(__file__).parents[3] / "scripts/train_fashion_mobilenet.py"
+    out = tmp_path / "out"
+    monkeypatch.setattr("sys.argv", [str(script), "--data", str(tmp_path), "--out", str(out), "--epochs", "1"])
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    card = json.loads((out / "fashion-mobilenet.json").read_text(encoding="utf-8"))
+    assert card["model_sha256"] == hashlib.sha256((out / "fashion-mobilenet.onnx").read_bytes()).hexdigest()
+    assert card["model_sha256"] in (out / "README.md").read_text(encoding="utf-8")
+    assert card["accuracy_percent_packed"] < 30

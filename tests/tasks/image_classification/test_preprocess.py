@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mlassay.core.errors import BadFile
+from mlassay.core.errors import BadFile, MissingDependency
 from mlassay.tasks.image_classification.preprocess import (
     LITE,
     MOBILENET,
@@ -95,3 +96,11 @@ def test_a_corrupt_picture_is_named(tmp_path: Path, damage: str) -> None:
     path.write_bytes(content)
     with pytest.raises(BadFile, match=r"x\.jpg is not readable as a picture \(.+\); expected a complete JPEG or PNG"):
         read_picture(path)
+
+
+def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "x.png", 1)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingDependency) as caught:
+        read_picture(path)
+    assert str(caught.value) == "Pillow is not installed (it decodes pictures)\n  next: pip install 'mlassay[onnx]'"
