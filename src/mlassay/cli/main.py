@@ -18,6 +18,10 @@ library, disk, device) · 4 the system under test failed · 130 interrupted."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # verb: (module:object, one line for the overview)
+    "rules": ("mlassay.cli.rules:rules", "what each round asks for, with sources; what changed; what may be compared"),
+    "train": ("mlassay.cli.train:train", "train a benchmark to its quality target, timed and logged"),
+    "score": ("mlassay.cli.score:score", "minutes to target from training logs, ours or published"),
+    "check": ("mlassay.cli.check:check", "is a submission, a result or a log valid, and if not, why"),
 }
 """Every verb. Its module is imported only when the verb is used or its own help is asked for."""
 

@@ -1,0 +1,1 @@
+"""Submissions: described, packed and checked, for every round, without any runtime."""
