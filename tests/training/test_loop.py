@@ -23,7 +23,7 @@ def first(events, key):
 
 
 def test_the_clock_covers_loading_training_and_evaluation_but_not_building():
-    outcome, events = run(Scripted(VirtualClock()))
+    outcome, events = run(Scripted(VirtualClock(0)))
     assert (outcome.status, outcome.steps, outcome.epochs, outcome.samples) == (Status.SUCCESS, 12, 3.0, 120)
     assert outcome.init_ns == 3 * S
     assert outcome.duration_ns == (2 + 12 + 3 * 5) * S
@@ -34,7 +34,7 @@ def test_the_clock_covers_loading_training_and_evaluation_but_not_building():
 
 
 def test_events_come_in_the_order_the_rules_want():
-    _, events = run(Scripted(VirtualClock(), qualities=[0.9]))
+    _, events = run(Scripted(VirtualClock(0), qualities=[0.9]))
     assert [e.key for e in events] == [
         "init_start",
         "init_stop",
@@ -57,27 +57,27 @@ def test_events_come_in_the_order_the_rules_want():
 
 
 def test_building_beyond_the_allowance_is_on_the_clock():
-    outcome, events = run(Scripted(VirtualClock()), settings=LoopSettings(init_allowance_ns=1 * S))
+    outcome, events = run(Scripted(VirtualClock(0)), settings=LoopSettings(init_allowance_ns=1 * S))
     assert outcome.init_ns == 1 * S
     assert first(events, "run_start").time_ns == 1 * S
     assert outcome.duration_ns == (2 + 2 + 12 + 15) * S
 
 
 def test_v05_counts_building():
-    outcome, _events = run(Scripted(VirtualClock()), settings=LoopSettings(clock_starts_before_build=True))
+    outcome, _events = run(Scripted(VirtualClock(0)), settings=LoopSettings(clock_starts_before_build=True))
     assert outcome.init_ns == 0
     assert outcome.duration_ns == (3 + 2 + 12 + 15) * S
 
 
 def test_evaluation_inside_an_epoch_uses_fractions_and_no_epoch_events():
     schedule = Schedule(train_samples=40, eval_samples=7, steps_per_epoch=4, max_steps=8, eval_every_steps=3)
-    outcome, events = run(Scripted(VirtualClock(), qualities=[0.0, 0.9], schedule=schedule))
+    outcome, events = run(Scripted(VirtualClock(0), qualities=[0.0, 0.9], schedule=schedule))
     assert [e.metadata["epoch_num"] for e in events if e.key == "eval_accuracy"] == [0.75, 1.5]
     assert outcome.epochs == 1.5
 
 
 def test_rounds_that_count_samples_log_samples():
-    _, events = run(Scripted(VirtualClock(), progress_in_samples=True))
+    _, events = run(Scripted(VirtualClock(0), progress_in_samples=True))
     assert [e.metadata for e in events if e.key == "eval_accuracy"] == [
         {"samples_count": 40},
         {"samples_count": 80},
@@ -88,7 +88,7 @@ def test_rounds_that_count_samples_log_samples():
 
 def test_two_targets_must_both_hold():
     targets = (Target("bbox", 0.3), Target("segm", 0.9))
-    outcome, events = run(Scripted(VirtualClock(), targets=targets))
+    outcome, events = run(Scripted(VirtualClock(0), targets=targets))
     assert outcome.status is Status.SUCCESS
     assert first(events, "eval_accuracy").value == {"BBOX": 0.1, "SEGM": 0.1}
     assert len(outcome.evaluations) == 3
@@ -105,7 +105,7 @@ def test_two_targets_must_both_hold():
     ],
 )
 def test_a_run_that_cannot_succeed_is_aborted_with_its_reason(changes, reason):
-    outcome, events = run(Scripted(VirtualClock(), **changes))
+    outcome, events = run(Scripted(VirtualClock(0), **changes))
     assert (outcome.status, outcome.reason) == (Status.ABORTED, reason)
     assert events[-1].key == "run_stop"
     assert events[-1].metadata["status"] == "aborted"
@@ -113,14 +113,14 @@ def test_a_run_that_cannot_succeed_is_aborted_with_its_reason(changes, reason):
 
 
 def test_the_users_time_limit_ends_the_run_after_an_evaluation():
-    outcome, _ = run(Scripted(VirtualClock(), qualities=[0.1]), settings=LoopSettings(max_duration_ns=12 * S))
+    outcome, _ = run(Scripted(VirtualClock(0), qualities=[0.1]), settings=LoopSettings(max_duration_ns=12 * S))
     assert outcome.reason == "time limit spent: accuracy 0.1 (target >= 0.9)"
     assert len(outcome.evaluations) == 2
 
 
 @pytest.mark.parametrize("where", ["build", "load", "step7", "eval2"])
 def test_an_error_leaves_an_aborted_log_and_is_raised(where):
-    benchmark = Scripted(VirtualClock(), raise_at={where: ValueError("train.gz is 3 bytes; expected 5")})
+    benchmark = Scripted(VirtualClock(0), raise_at={where: ValueError("train.gz is 3 bytes; expected 5")})
     events = []
     with pytest.raises(ValueError, match="expected 5"):
         train(benchmark, clock=benchmark.clock, emit=events.append)
@@ -130,7 +130,7 @@ def test_an_error_leaves_an_aborted_log_and_is_raised(where):
 
 
 def test_a_quality_of_the_wrong_type_is_named():
-    benchmark = Scripted(VirtualClock())
+    benchmark = Scripted(VirtualClock(0))
     benchmark.qualities = ["high"]
     with pytest.raises(TypeError, match="evaluation gave 'high' for accuracy; expected a number"):
         run(benchmark)
@@ -139,7 +139,7 @@ def test_a_quality_of_the_wrong_type_is_named():
 def test_checkpoints_are_taken_after_evaluations_when_due():
     saved = []
     run(
-        Scripted(VirtualClock(), qualities=[0.1]),
+        Scripted(VirtualClock(0), qualities=[0.1]),
         settings=LoopSettings(checkpoint_every_ns=12 * S),
         save_checkpoint=saved.append,
     )
@@ -148,7 +148,7 @@ def test_checkpoints_are_taken_after_evaluations_when_due():
 
 def test_a_resumed_run_keeps_its_first_start_and_says_so(tmp_path):
     saved: list[Position] = []
-    before = Scripted(VirtualClock(), raise_at={"step9": RuntimeError("power cut")})
+    before = Scripted(VirtualClock(0), raise_at={"step9": RuntimeError("power cut")})
 
     def keep(position):
         before.save(tmp_path / "state")
@@ -168,7 +168,7 @@ def test_a_resumed_run_keeps_its_first_start_and_says_so(tmp_path):
 
 def test_progress_tells_rate_loss_quality_and_time_left():
     seen = []
-    run(Scripted(VirtualClock()), progress=seen.append)
+    run(Scripted(VirtualClock(0)), progress=seen.append)
     assert (seen[0].samples_per_second, seen[0].loss, dict(seen[0].quality)) == (10.0, 1.0, {})
     assert seen[-1].quality == {"accuracy": 0.5}
     assert seen[3].budget_left_ns == round((2 + 4) / 4 * 36 * S)

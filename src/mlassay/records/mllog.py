@@ -118,10 +118,19 @@ class LogWriter:
     official writer does.
     """
 
-    def __init__(self, file: IO[str], *, flavour: Flavour = Flavour.MLLOG, benchmark: str = "", namespace: str = ""):
+    def __init__(
+        self,
+        file: IO[str],
+        *,
+        flavour: Flavour = Flavour.MLLOG,
+        benchmark: str = "",
+        namespace: str = "",
+        root: Path | None = None,
+    ) -> None:
         if flavour is Flavour.TEXT:
             raise ValueError("the home-made text flavour is read, never written")
         self._file, self._flavour, self._benchmark, self._namespace = file, flavour, benchmark, namespace
+        self._root = f"{root}/" if root else ""  # trimmed from file names
 
     def event(self, key: str, value: object = None, metadata: Mapping[str, Any] | None = None, **kw: Any) -> None:
         self._write(key, value, metadata, POINT, **kw)
@@ -144,7 +153,7 @@ class LogWriter:
     ) -> None:
         frame = sys._getframe(1 + depth)
         when = time.time_ns() if time_ns is None else time_ns
-        file, lineno = frame.f_code.co_filename, frame.f_lineno
+        file, lineno = frame.f_code.co_filename.removeprefix(self._root), frame.f_lineno
         if self._flavour is Flavour.V05:
             line = format_v05(key, value, benchmark=self._benchmark, time_ns=when, file=file, lineno=lineno)
         else:

@@ -237,7 +237,7 @@ def _block(run: _Run, schedule: Schedule, progress: Callable[[Progress], None] |
         about = {"first_epoch_num": first_epoch, "epoch_count": epoch_count}
     run.say("block_start", edge=Edge.START, **about)
     began_ns, began_samples = run.clock.now_ns(), run.samples
-    show_epochs = whole_epochs and not by_samples
+    show_epochs = due % schedule.steps_per_epoch == 0 and whole_epochs and not by_samples
     while run.step < due:
         at_boundary = run.step % schedule.steps_per_epoch == 0
         if show_epochs and at_boundary:

@@ -1,0 +1,173 @@
+"""One training log as one run: when it started and stopped, whether it converged, what quality it reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlassay.records.mllog import Flavour, LogEvent, LogProblem, read_log
+
+KEYS = frozenset(
+    {
+        "submission_benchmark",
+        "submission_division",
+        "submission_org",
+        "submission_platform",
+        "init_start",
+        "run_start",
+        "run_stop",
+        "run_final",
+        "eval_accuracy",
+        "eval_result",
+        "eval_target",
+        "global_batch_size",
+        "seed",
+        "run_set_random_seed",
+        "resumed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityPoint:
+    """One logged evaluation: `values` by metric name ("" when the log names none)."""
+
+    time_ns: int | None
+    epoch: float | None
+    samples: float | None
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """What one log says about its run. `minutes` is infinite when it did not converge, NaN when it cannot be told."""
+
+    path: Path
+    flavour: Flavour | None
+    benchmark: str
+    division: str
+    org: str
+    platform: str
+    start_ns: int | None
+    stop_ns: int | None
+    status: str  # "success", "aborted", "" when the log does not say
+    reason: str
+    quality: tuple[QualityPoint, ...]
+    seeds: tuple[str, ...]
+    global_batch_size: float | None
+    resumed: bool
+    n_events: int
+    problems: tuple[LogProblem, ...]
+
+    @property
+    def minutes(self) -> float:
+        if self.start_ns is None or self.stop_ns is None:
+            return math.nan
+        return (self.stop_ns - self.start_ns) / 60e9
+
+    @property
+    def complete(self) -> bool:
+        return self.start_ns is not None and self.stop_ns is not None
+
+
+def read_run(path: Path) -> TrainingRun:
+    """Read the few events that a score needs; everything odd stays in `problems`."""
+    log = read_log(path, keys=KEYS)
+    events = _without_doubles(log.events)
+    starts = [e.time_ns for e in events if e.key == "run_start" and e.time_ns is not None]
+    stops = [e for e in events if e.key == "run_stop" and e.time_ns is not None]
+    result = _offline_result(events)
+    stop = max(stops, key=lambda e: e.time_ns or 0, default=None)
+    status, reason = _status(stop)
+    return TrainingRun(
+        path=path,
+        flavour=events[0].flavour if events else None,
+        benchmark=_text(events, "submission_benchmark") or next((e.benchmark for e in events if e.benchmark), ""),
+        division=_text(events, "submission_division"),
+        org=_text(events, "submission_org"),
+        platform=_text(events, "submission_platform"),
+        start_ns=min(starts, default=None),
+        stop_ns=result if result is not None else stop.time_ns if stop else None,
+        status="success" if result is not None else status,
+        reason=reason,
+        quality=tuple(_quality(e) for e in events if e.key == "eval_accuracy"),
+        seeds=tuple(str(e.value) for e in events if e.key in ("seed", "run_set_random_seed")),
+        global_batch_size=_number(next((e.value for e in events if e.key == "global_batch_size"), None)),
+        resumed=any(e.key == "resumed" for e in events),
+        n_events=len(events),
+        problems=log.problems,
+    )
+
+
+def _without_doubles(events: Sequence[LogEvent]) -> list[LogEvent]:
+    """Some frameworks print every line twice, once with a logger's prefix."""
+    seen: set[tuple[Any, ...]] = set()
+    out = []
+    for e in events:
+        mark = (e.time_ns, e.key, repr(e.value), e.metadata.get("lineno"))
+        if mark not in seen:
+            seen.add(mark)
+            out.append(e)
+    return out
+
+
+def _status(stop: LogEvent | None) -> tuple[str, str]:
+    """v0.6 on: metadata.status; v0.5: {"success": true} or "true", or nothing at all, which was accepted as success."""
+    if stop is None:
+        return "", ""
+    said = stop.metadata.get("status")
+    if isinstance(said, str):
+        return said, str(stop.metadata.get("reason", ""))
+    if isinstance(stop.value, dict) and "success" in stop.value:
+        return ("success" if str(stop.value["success"]).lower() == "true" else "aborted"), ""
+    return "", ""
+
+
+def _offline_result(events: Sequence[LogEvent]) -> int | None:
+    """v0.6 MiniGo is judged after training: eval_result carries the moment of the first winning checkpoint."""
+    times = [
+        float(e.metadata["timestamp"])
+        for e in events
+        if e.key == "eval_result" and isinstance(e.metadata.get("timestamp"), int | float)
+    ]
+    return round(min(times) * 1e9) if times else None
+
+
+def _quality(event: LogEvent) -> QualityPoint:
+    value, about = event.value, event.metadata
+    epoch = about.get("epoch_num")
+    if isinstance(value, dict) and "epoch" in value:
+        epoch = value["epoch"]
+    return QualityPoint(event.time_ns, _number(epoch), _number(about.get("samples_count")), quality_values(value))
+
+
+def quality_values(value: Any) -> dict[str, float]:
+    """Every published spelling: number, text, [box, mask], {"value", "epoch"}, {"accuracy": {"BBOX", "SEGM"}}."""
+    if isinstance(value, dict):
+        if "value" in value:
+            return quality_values(value["value"])
+        if isinstance(value.get("accuracy"), dict | int | float | str):
+            return quality_values(value["accuracy"])
+        pairs = ((str(k).lower(), _number(v)) for k, v in value.items())
+        return {k: v for k, v in pairs if v is not None}
+    if isinstance(value, list | tuple) and len(value) == 2:
+        box, mask = _number(value[0]), _number(value[1])
+        return {"bbox": box, "segm": mask} if box is not None and mask is not None else {}
+    number = _number(value)
+    return {} if number is None else {"": number}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(str(value).rstrip("%"))
+    except ValueError:
+        return None
+
+
+def _text(events: Sequence[LogEvent], key: str) -> str:
+    return next((str(e.value) for e in events if e.key == key), "")

@@ -1,0 +1,1 @@
+"""The one place where a run is composed: rules, task or benchmark, loop, records."""

@@ -1,0 +1,140 @@
+"""Scores a tree of training logs: ours, or a published round's. One line per (submitter, system, benchmark)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlassay.core.errors import BadFile
+from mlassay.records.mllog import Flavour
+from mlassay.records.training_run import TrainingRun, read_run
+from mlassay.stats.training_score import RunTime, Score, ScoreRule, score_runs
+
+ALIASES = {"mask": "maskrcnn", "mask_rcnn": "maskrcnn", "resnet50": "resnet"}
+"""Folder names of published trees that differ from the benchmark's id."""
+
+_NUMBER = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredEntry:
+    """The score of one folder of runs."""
+
+    submitter: str
+    system: str
+    benchmark: str
+    round: str  # as told by the user, else by the logs' flavour; "" when neither says
+    division: str
+    folder: Path
+    score: Score
+    log_problems: int  # oddities met while reading; `mlassay check` lists them
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """Everything found under one folder; `absent` are system folders whose logs are not there."""
+
+    entries: tuple[ScoredEntry, ...]
+    absent: tuple[Path, ...]
+
+
+def score_tree(root: Path, *, round_name: str = "") -> ScoreTable:
+    """Score each folder of result_*.txt below `root`. Raises BadFile when there is none at all."""
+    if not root.is_dir():
+        raise BadFile(root, found="not a folder", expected="a folder with result_*.txt logs somewhere below")
+    folders = sorted({p.parent for p in root.rglob("result_*.txt")})
+    absent = tuple(sorted(_without_logs(root)))
+    if not folders and not absent:
+        raise BadFile(root, found="without any result_*.txt", expected="training logs somewhere below")
+    return ScoreTable(tuple(score_folder(f, round_name=round_name) for f in folders), absent)
+
+
+def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
+    """Score the runs of one benchmark on one system."""
+    paths = sorted((p for p in folder.glob("result_*.txt")), key=_run_number)
+    runs = [read_run(p) for p in paths]
+    benchmark = ALIASES.get(folder.name, folder.name)
+    division = next((r.division for r in runs if r.division), "")
+    named = round_name or _round_of(runs)
+    rule = score_rule(named, benchmark, len(runs))
+    times = [_run_time(r, division) for r in runs]
+    return ScoredEntry(
+        submitter=_submitter(folder, runs),
+        system=folder.parent.name,
+        benchmark=benchmark,
+        round=named,
+        division=division,
+        folder=folder,
+        score=score_runs(times, rule, scaling=_scaling(folder)),
+        log_problems=sum(len(r.problems) for r in runs),
+    )
+
+
+def score_rule(round_name: str, benchmark: str, n_runs: int) -> ScoreRule:
+    """What the round says of this benchmark; without a round, all runs count and the extremes go from three on."""
+    if not round_name or round_name == "none":
+        drop = 1 if n_runs >= 3 else 0
+        return ScoreRule(n_runs, drop, drop)
+    if (round_name, benchmark) == ("v0.5", "ncf"):
+        return ScoreRule(100, first_converged=50)
+    if benchmark == "unet3d":
+        return ScoreRule(40, 4, 4, 4, windows=True)
+    required = 5 if benchmark in ("resnet", "ssd", "maskrcnn", "retinanet", "dlrm") else 10
+    return ScoreRule(required, windows=round_name not in ("v0.5", "v0.6", "v0.7", "v1.0"))
+
+
+def _round_of(runs: list[TrainingRun]) -> str:
+    flavours = {r.flavour for r in runs}
+    if Flavour.V05 in flavours:
+        return "v0.5"
+    return "v0.6" if flavours & {Flavour.V06, Flavour.TEXT} else ""
+
+
+def _run_time(run: TrainingRun, division: str) -> RunTime:
+    """A run without a stop, or with a status other than success, has not converged.
+
+    v0.5 logs without any status were accepted as published, and so they are here.
+    """
+    fault = "resumed after a crash: not scorable in closed" if run.resumed and division == "closed" else ""
+    converged = run.complete and run.status in ("success", "")
+    return RunTime(run.path.name, run.minutes if converged else math.inf, fault)
+
+
+def _submitter(folder: Path, runs: list[TrainingRun]) -> str:
+    """The folder above `results` (skipping v0.5's submission folders), else what the logs say."""
+    parts = folder.parts
+    said = next((r.org for r in runs if r.org), "")
+    if "results" not in parts:
+        return said
+    above = parts[: len(parts) - 1 - parts[::-1].index("results")]
+    if "v0.5.0" in above and above.index("v0.5.0") + 1 < len(above):
+        return above[above.index("v0.5.0") + 1]
+    return said or (above[-1] if above else "")
+
+
+def _without_logs(root: Path) -> Iterator[Path]:
+    """Systems listed under a `results` folder for which no log is there."""
+    for results in root.rglob("results"):
+        if results.is_dir():
+            yield from (s for s in results.iterdir() if s.is_dir() and not any(s.rglob("result_*.txt")))
+
+
+def _scaling(folder: Path) -> float:
+    """The factor of scaling.json (rounds v2.1 on): a faster-than-reference convergence is slowed to the reference."""
+    path = folder / "scaling.json"
+    if not path.exists():
+        return 1.0
+    try:
+        factor = float(json.loads(path.read_text(encoding="utf-8"))["scaling_factor"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFile(path, found="without a number scaling_factor", expected='{"scaling_factor": 1.0}') from error
+    return factor
+
+
+def _run_number(path: Path) -> tuple[int, str]:
+    found = _NUMBER.search(path.stem)
+    return (int(found[1]) if found else -1, path.name)

@@ -1,0 +1,23 @@
+"""Training benchmarks by name; a recipe is imported when asked for, its torch half when it is made."""
+
+from __future__ import annotations
+
+from mlassay.core.registry import Entry, registry
+from mlassay.training.benchmark import Recipe
+
+
+def _entry(name: str, summary: str) -> Entry:
+    return Entry(name, f"mlassay.training.{name}.recipe:recipe", summary, extra="training")
+
+
+BENCHMARKS = registry(
+    "training benchmark",
+    "mlassay.training",
+    _entry("resnet", "image classification: ResNet-50 v1.5"),
+)
+
+
+def recipe(name: str) -> Recipe:
+    """Raises UnknownName with the nearest names."""
+    made: Recipe = BENCHMARKS.load(name)()
+    return made

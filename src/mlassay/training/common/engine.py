@@ -1,0 +1,220 @@
+"""One PyTorch engine under every benchmark: seeds, device, accumulation, DistributedDataParallel, checkpoints.
+
+A benchmark subclasses `TorchBenchmark` and says four things: its model, its optimiser, its data, its loss. The global
+batch is cut first among processes, then among accumulation pieces, and each piece's loss is weighted by its size, so
+that any arrangement computes the same gradient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from mlassay.core.errors import BadFile, MachineProblem
+from mlassay.training.benchmark import Schedule, Spec, StepReport, Surroundings
+from mlassay.training.common.order import EpochOrder, Indices, micro_batches
+
+
+class CommonConfig(Protocol):
+    """The fields that every benchmark's frozen configuration has."""
+
+    @property
+    def global_batch_size(self) -> int: ...
+    @property
+    def gradient_accumulation_steps(self) -> int: ...
+    @property
+    def max_epochs(self) -> float: ...
+    @property
+    def eval_every_epochs(self) -> float: ...
+    @property
+    def clip_norm(self) -> float: ...
+
+
+C = TypeVar("C", bound=CommonConfig)
+
+
+class TorchBenchmark(Generic[C]):
+    """The part of `Benchmark` that all PyTorch benchmarks share."""
+
+    drop_last = False
+    find_unused_parameters = False
+
+    def __init__(self, config: C, spec: Spec, around: Surroundings) -> None:
+        self.config, self._spec, self.around = config, spec, around
+        self.device = _device(around.device)
+        self.step_number = 0
+        self.model: nn.Module
+        self.optimizer: torch.optim.Optimizer
+        self.order: EpochOrder
+
+    # --- what a benchmark says
+
+    @abstractmethod
+    def make_model(self) -> nn.Module: ...
+
+    @abstractmethod
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer: ...
+
+    @abstractmethod
+    def load_data(self) -> tuple[int, int]:
+        """Read the data; returns the counts of training and evaluation samples."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, indices: Indices, rng: np.random.Generator) -> Tensor:
+        """Mean loss over these training samples; random augmentation draws from `rng`."""
+
+    @abstractmethod
+    def evaluate(self) -> Mapping[str, float]: ...
+
+    def learning_rate(self, step: int) -> float | None:
+        """For the coming step; None leaves the optimiser's own. Parameter groups may scale it by 'lr_scale'."""
+        return None
+
+    def after_step(self) -> None:
+        """Called once the optimiser has moved the weights (an average of weights, say)."""
+
+    # --- the contract
+
+    @property
+    def spec(self) -> Spec:
+        return self._spec
+
+    @property
+    def net(self) -> nn.Module:
+        """The model itself, outside any wrapper."""
+        inner = self.model.module if isinstance(self.model, nn.parallel.DistributedDataParallel) else self.model
+        assert isinstance(inner, nn.Module)
+        return inner
+
+    def build(self) -> None:
+        torch.manual_seed(self.around.seed)
+        net = self.make_model().to(self.device)
+        self.optimizer = self.make_optimizer(net)
+        self.model = self._wrap(net)
+
+    def _wrap(self, net: nn.Module) -> nn.Module:
+        if self.around.world_size == 1:
+            return net
+        ids = None if self.device.type == "cpu" else [self.device]
+        return nn.parallel.DistributedDataParallel(
+            net, device_ids=ids, find_unused_parameters=self.find_unused_parameters
+        )
+
+    def load(self) -> Schedule:
+        c = self.config
+        n_train, n_eval = self.load_data()
+        self.order = EpochOrder(n_train, c.global_batch_size, self.around.seed, self.drop_last)
+        torch.manual_seed(self.around.seed * 1_000_003 + self.around.rank)
+        per_epoch = self.order.steps_per_epoch
+        return Schedule(
+            train_samples=n_train,
+            eval_samples=n_eval,
+            steps_per_epoch=per_epoch,
+            max_steps=max(1, round(c.max_epochs * per_epoch)),
+            eval_every_steps=max(1, round(c.eval_every_epochs * per_epoch)),
+        )
+
+    def step(self) -> StepReport:
+        self.model.train()
+        rate = self.learning_rate(self.step_number)
+        if rate is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group.get("lr_scale", 1.0)
+        batch = self.order.batch(self.step_number)
+        rng = np.random.default_rng((self.around.seed, self.step_number, self.around.rank))
+        loss = self._gradients(batch, rng)
+        if self.config.clip_norm > 0:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.step_number += 1
+        self.after_step()
+        return StepReport(loss, len(batch))
+
+    def _gradients(self, batch: Indices, rng: np.random.Generator) -> float:
+        """Gradient of the mean loss over the global batch; returns that loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        pieces = micro_batches(batch, self.around.rank, self.around.world_size, self.config.gradient_accumulation_steps)
+        total = 0.0
+        for number, piece in enumerate(pieces):
+            with self._without_sync(number < len(pieces) - 1):
+                if not len(piece) and self.around.world_size == 1:
+                    continue
+                share = len(piece) / len(batch)
+                # A process without samples must still join the exchange: one sample, weight zero.
+                loss = self.loss(self.model, piece if len(piece) else batch[:1], rng)
+                (loss * (share * self.around.world_size)).backward()
+                total += float(loss.detach()) * share
+        return self.total(total)
+
+    @contextlib.contextmanager
+    def _without_sync(self, hold: bool) -> Iterator[None]:
+        if hold and isinstance(self.model, nn.parallel.DistributedDataParallel):
+            with self.model.no_sync():
+                yield
+        else:
+            yield
+
+    def total(self, value: float) -> float:
+        """Sum over all processes."""
+        return self.totals([value])[0]
+
+    def totals(self, values: list[float]) -> list[float]:
+        if self.around.world_size == 1:
+            return values
+        summed = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(summed)
+        return [float(v) for v in summed]
+
+    def my_share(self, n: int) -> range:
+        """Which of n evaluation samples this process does."""
+        per, extra = divmod(n, self.around.world_size)
+        start = self.around.rank * per + min(self.around.rank, extra)
+        return range(start, start + per + (self.around.rank < extra))
+
+    # --- checkpoints
+
+    def save(self, path: Path) -> None:
+        state: dict[str, Any] = {
+            "step": self.step_number,
+            "model": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "more": self.extra_state(),
+        }
+        torch.save(state, path)
+
+    def restore(self, path: Path) -> None:
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
+            raise BadFile(path, found="not a readable checkpoint", expected="a checkpoint of this benchmark") from error
+        self.net.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_number = state["step"]
+        torch.set_rng_state(state["torch_rng"].cpu())
+        self.restore_extra(state["more"])
+
+    def extra_state(self) -> dict[str, Any]:
+        return {}
+
+    def restore_extra(self, state: dict[str, Any]) -> None:
+        return None
+
+
+def _device(name: str) -> torch.device:
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise MachineProblem(f"no CUDA device for --device {name}", hint="use --device cpu")
+    return torch.device(name)
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,49 @@
+"""Which samples each step trains on: random, each exactly once an epoch, the same for any number of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class EpochOrder:
+    """Global batches by step number. Stateless apart from a cache, so a resumed run sees the same order."""
+
+    n_samples: int
+    batch_size: int
+    seed: int
+    drop_last: bool = False  # else the last batch of an epoch may be short
+    _epoch: int = -1
+    _permutation: Indices | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_samples < (self.batch_size if self.drop_last else 1):
+            raise ValueError(f"{self.n_samples} samples do not fill one batch of {self.batch_size}")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        full, short = divmod(self.n_samples, self.batch_size)
+        return full + (1 if short and not self.drop_last else 0)
+
+    def batch(self, step: int) -> Indices:
+        """Sample numbers of the global batch of `step` (from 0)."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch or self._permutation is None:
+            self._permutation = np.random.default_rng((self.seed, epoch)).permutation(self.n_samples)
+            self._epoch = epoch
+        at = within * self.batch_size
+        return self._permutation[at : at + self.batch_size]
+
+
+def micro_batches(batch: Indices, rank: int, world_size: int, accumulation: int) -> list[Indices]:
+    """This process's share of a global batch, in pieces for gradient accumulation.
+
+    Pieces may be empty when the batch is smaller than processes × pieces; sizes differ by at most one.
+    """
+    mine = np.array_split(batch, world_size)[rank]
+    return list(np.array_split(mine, accumulation))

@@ -1,0 +1,163 @@
+"""Images for ResNet: ImageNet's folders of JPEG, and the IDX files of Fashion-MNIST."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlassay.core.errors import BadFile, MissingDependency
+from mlassay.training.common.idx import read_idx
+from mlassay.training.common.order import Indices
+
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+CHANNEL_MEANS = (123.68, 116.78, 103.94)  # subtracted; the reference does not divide
+CROP_ATTEMPTS = 100
+
+
+class ImageSource(Protocol):
+    """Training and evaluation images by number; batches are (B, C, H, W) floats and (B,) class numbers."""
+
+    n_train: int
+    n_eval: int
+
+    def train_batch(self, indices: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]: ...
+    def eval_batch(self, indices: Indices) -> tuple[Tensor, Tensor]: ...
+
+
+class IdxImages:
+    """The MNIST family, in memory: four IDX files, plain or gzipped, flipped at random in training."""
+
+    MEAN, STD = 73.0, 90.0  # of Fashion-MNIST's training pixels
+
+    def __init__(self, folder: Path | None) -> None:
+        folder = folder or FASHION_MNIST
+        if not folder.is_dir():
+            raise BadFile(
+                folder,
+                found="absent",
+                expected="a folder with the four Fashion-MNIST files",
+                hint="apt-get install dataset-fashion-mnist, or pass --data FOLDER",
+            )
+        self._train = _images_and_labels(folder, "train")
+        self._eval = _images_and_labels(folder, "t10k")
+        self.n_train, self.n_eval = len(self._train[1]), len(self._eval[1])
+
+    def train_batch(self, indices: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        images, labels = self._take(self._train, indices)
+        flip = torch.from_numpy(rng.random(len(indices)) < 0.5)
+        images[flip] = images[flip].flip(3)
+        return images, labels
+
+    def eval_batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        return self._take(self._eval, indices)
+
+    def _take(self, part: tuple[Tensor, Tensor], indices: Indices) -> tuple[Tensor, Tensor]:
+        chosen = torch.from_numpy(indices)
+        return (part[0][chosen].float() - self.MEAN) / self.STD, part[1][chosen]
+
+
+def _images_and_labels(folder: Path, part: str) -> tuple[Tensor, Tensor]:
+    images, labels = (read_idx(_with_or_without_gz(folder / f"{part}-{kind}-ubyte"))
+                      for kind in ("images-idx3", "labels-idx1"))  # fmt: skip
+    if len(images) != len(labels):
+        raise BadFile(folder, key=part, found=f"{len(images)} images, {len(labels)} labels", expected="equal counts")
+    return torch.from_numpy(images.copy())[:, None], torch.from_numpy(labels.astype(np.int64))
+
+
+def _with_or_without_gz(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.exists() else path
+
+
+class ImageFolder:
+    """ImageNet as it is unpacked everywhere: train/<class>/*.JPEG and val/<class>/*.JPEG.
+
+    Training crop: 5-100 % of the area, aspect 3/4 to 4/3, up to 100 attempts, else the whole image; resized
+    bilinearly; flipped at random. Evaluation: shorter side 256/224 of the size, centre crop. Without box annotations
+    the whole image is the box, so the rule that a crop covers a tenth of it always holds.
+    """
+
+    def __init__(self, folder: Path | None, size: int, n_workers: int) -> None:
+        try:
+            import PIL.Image
+        except ModuleNotFoundError as error:
+            raise MissingDependency("pillow", extra="training-data", why="ImageNet is JPEG") from error
+        if folder is None or not (folder / "train").is_dir() or not (folder / "val").is_dir():
+            raise BadFile(
+                folder or "--data", found="absent", expected="a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
+            )
+        self._open: Any = PIL.Image.open
+        self._size = size
+        classes = sorted(p.name for p in (folder / "train").iterdir() if p.is_dir())
+        self._train = _files(folder / "train", classes)
+        self._eval = _files(folder / "val", classes)
+        self.n_train, self.n_eval = len(self._train), len(self._eval)
+        self._pool = ThreadPoolExecutor(max(n_workers, 1))
+
+    def train_batch(self, indices: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        seeds = rng.integers(0, 2**63, len(indices))
+        jobs = [(*self._train[i], int(seed)) for i, seed in zip(indices, seeds, strict=True)]
+        return _stack(list(self._pool.map(lambda job: self._augmented(*job), jobs)))
+
+    def eval_batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        return _stack(list(self._pool.map(lambda i: self._centred(*self._eval[i]), indices)))
+
+    def _picture(self, path: Path) -> Any:
+        try:
+            return self._open(path).convert("RGB")
+        except OSError as error:
+            raise BadFile(path, found=f"unreadable ({error})", expected="a complete JPEG picture") from error
+
+    def _augmented(self, path: Path, label: int, seed: int) -> tuple[Tensor, int]:
+        rng = np.random.default_rng(seed)
+        picture = self._picture(path)
+        left, top, width, height = crop_box(picture.width, picture.height, rng)
+        side = (self._size, self._size)
+        picture = picture.resize(side, resample=2, box=(left, top, left + width, top + height))
+        pixels = _centre_on_zero(picture)
+        return (pixels.flip(2) if rng.random() < 0.5 else pixels), label
+
+    def _centred(self, path: Path, label: int) -> tuple[Tensor, int]:
+        picture = self._picture(path)
+        scale = self._size * 256 / 224 / min(picture.size)
+        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), resample=2)
+        left, top = (picture.width - self._size) // 2, (picture.height - self._size) // 2
+        return _centre_on_zero(picture.crop((left, top, left + self._size, top + self._size))), label
+
+
+def crop_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Left, top, width, height of a random crop; the whole picture when no attempt fits."""
+    for _ in range(CROP_ATTEMPTS):
+        area = rng.uniform(0.05, 1.0) * width * height
+        aspect = rng.uniform(0.75, 4 / 3)
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1)), w, h
+    return 0, 0, width, height
+
+
+def _centre_on_zero(picture: Any) -> Tensor:
+    pixels = torch.from_numpy(np.asarray(picture, np.float32).copy())
+    return (pixels - torch.tensor(CHANNEL_MEANS)).permute(2, 0, 1)
+
+
+def _stack(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    return torch.stack([s[0] for s in samples]), torch.tensor([s[1] for s in samples])
+
+
+def _files(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
+    found = [
+        (path, number)
+        for number, name in enumerate(classes)
+        for path in sorted((folder / name).glob("*"))
+        if path.suffix.lower() in (".jpeg", ".jpg")
+    ]
+    if not found:
+        raise BadFile(folder, found="without JPEG files", expected="<class>/*.JPEG")
+    return found
