@@ -22,12 +22,8 @@ from mlassay.core.settings import (
     TokenBounds,
 )
 from mlassay.rules.conf import parse_conf
-from mlassay.rules.official import (
-    OFFICIAL_DEFAULTS,
-    apply,
-    official_from_settings,
-    settings_from_official,
-)
+from mlassay.rules.official import OFFICIAL_DEFAULTS, apply
+from mlassay.rules.official_settings import official_from_settings, settings_from_official
 from mlassay.rules.reader import load_round
 from mlassay.rules.write_conf import mlperf_conf_text
 from tests.rules import oracle

@@ -10,7 +10,8 @@ import pytest
 from mlassay.core.enums import Division, Scenario
 from mlassay.core.errors import UnknownName, UsageError
 from mlassay.rules.conf import parse_conf, read_conf
-from mlassay.rules.official import OFFICIAL_DEFAULTS, apply, open_only, settings_from_official
+from mlassay.rules.official import OFFICIAL_DEFAULTS, apply, open_only
+from mlassay.rules.official_settings import settings_from_official
 from mlassay.rules.reader import load_round, rounds
 from mlassay.rules.resolve import Wishes, resolve
 from mlassay.rules.write_conf import (

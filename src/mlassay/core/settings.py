@@ -1,7 +1,7 @@
 """Everything that decides one inference run, frozen. The rule book makes one; the load generator obeys it.
 
 Durations are integer nanoseconds, percentiles run 0-100, rates are per second. Field names that official files spell
-otherwise are mapped in `mlassay.rules.official`.
+otherwise are mapped in `mlassay.rules.official_settings`.
 """
 
 from __future__ import annotations
