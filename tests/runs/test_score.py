@@ -9,7 +9,8 @@ import pytest
 
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import format_mllog
-from mlassay.runs.score import score_rule, score_tree
+from mlassay.runs.score import score_tree
+from mlassay.stats.training_score import score_rule
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

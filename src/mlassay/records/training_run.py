@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from mlassay.records.mllog import Flavour, LogEvent, LogProblem, read_log
+from mlassay.records.mllog import Flavour, Log, LogEvent, LogProblem, iter_events, read_log
 
 KEYS = frozenset(
     {
@@ -56,6 +56,7 @@ class TrainingRun:
     status: str  # "success", "aborted", "" when the log does not say
     reason: str
     quality: tuple[QualityPoint, ...]
+    target: Mapping[str, float]  # the quality wanted, where the log states it
     seeds: tuple[str, ...]
     global_batch_size: float | None
     resumed: bool
@@ -72,10 +73,26 @@ class TrainingRun:
     def complete(self) -> bool:
         return self.start_ns is not None and self.stop_ns is not None
 
+    @property
+    def converged(self) -> bool:
+        """Stopped with success. Logs of v0.5 without any status were accepted as published, and so they are here."""
+        return self.complete and self.status in ("success", "")
+
 
 def read_run(path: Path) -> TrainingRun:
     """Read the few events that a score needs; everything odd stays in `problems`."""
-    log = read_log(path, keys=KEYS)
+    return run_of(read_log(path, keys=KEYS), path)
+
+
+def read_run_stream(stream: IO[bytes], path: Path) -> TrainingRun:
+    """The same from an open file, such as a member of an archive; `path` only names it."""
+    problems: list[LogProblem] = []
+    events = tuple(iter_events(stream, problems, keys=KEYS))
+    return run_of(Log(events, tuple(problems), 0), path)
+
+
+def run_of(log: Log, path: Path) -> TrainingRun:
+    """What the events of one log come to."""
     events = _without_doubles(log.events)
     starts = [e.time_ns for e in events if e.key == "run_start" and e.time_ns is not None]
     stops = [e for e in events if e.key == "run_stop" and e.time_ns is not None]
@@ -94,6 +111,7 @@ def read_run(path: Path) -> TrainingRun:
         status="success" if result is not None else status,
         reason=reason,
         quality=tuple(_quality(e) for e in events if e.key == "eval_accuracy"),
+        target=next((quality_values(e.value) for e in events if e.key == "eval_target"), {}),
         seeds=tuple(str(e.value) for e in events if e.key in ("seed", "run_set_random_seed")),
         global_batch_size=_number(next((e.value for e in events if e.key == "global_batch_size"), None)),
         resumed=any(e.key == "resumed" for e in events),

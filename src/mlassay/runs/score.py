@@ -12,7 +12,7 @@ from pathlib import Path
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import Flavour
 from mlassay.records.training_run import TrainingRun, read_run
-from mlassay.stats.training_score import RunTime, Score, ScoreRule, score_runs
+from mlassay.stats.training_score import RunTime, Score, score_rule, score_runs
 
 ALIASES = {"mask": "maskrcnn", "mask_rcnn": "maskrcnn", "resnet50": "resnet"}
 """Folder names of published trees that differ from the benchmark's id."""
@@ -74,19 +74,6 @@ def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
     )
 
 
-def score_rule(round_name: str, benchmark: str, n_runs: int) -> ScoreRule:
-    """What the round says of this benchmark; without a round, all runs count and the extremes go from three on."""
-    if not round_name or round_name == "none":
-        drop = 1 if n_runs >= 3 else 0
-        return ScoreRule(n_runs, drop, drop)
-    if (round_name, benchmark) == ("v0.5", "ncf"):
-        return ScoreRule(100, first_converged=50)
-    if benchmark == "unet3d":
-        return ScoreRule(40, 4, 4, 4, windows=True)
-    required = 5 if benchmark in ("resnet", "ssd", "maskrcnn", "retinanet", "dlrm") else 10
-    return ScoreRule(required, windows=round_name not in ("v0.5", "v0.6", "v0.7", "v1.0"))
-
-
 def _round_of(runs: list[TrainingRun]) -> str:
     flavours = {r.flavour for r in runs}
     if Flavour.V05 in flavours:
@@ -95,13 +82,9 @@ def _round_of(runs: list[TrainingRun]) -> str:
 
 
 def _run_time(run: TrainingRun, division: str) -> RunTime:
-    """A run without a stop, or with a status other than success, has not converged.
-
-    v0.5 logs without any status were accepted as published, and so they are here.
-    """
+    """A run without a stop, or with a status other than success, has not converged."""
     fault = "resumed after a crash: not scorable in closed" if run.resumed and division == "closed" else ""
-    converged = run.complete and run.status in ("success", "")
-    return RunTime(run.path.name, run.minutes if converged else math.inf, fault)
+    return RunTime(run.path.name, run.minutes if run.converged else math.inf, fault)
 
 
 def _submitter(folder: Path, runs: list[TrainingRun]) -> str:

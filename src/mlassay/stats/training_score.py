@@ -24,6 +24,19 @@ class ScoreRule:
     windows: bool = False  # v1.1 on: more runs than required give the median over all consecutive windows
 
 
+def score_rule(round_name: str, benchmark: str, n_runs: int) -> ScoreRule:
+    """What the round says of this benchmark; without a round, all runs count and the extremes go from three on."""
+    if not round_name or round_name == "none":
+        drop = 1 if n_runs >= 3 else 0
+        return ScoreRule(n_runs, drop, drop)
+    if (round_name, benchmark) == ("v0.5", "ncf"):
+        return ScoreRule(100, first_converged=50)
+    if benchmark == "unet3d":
+        return ScoreRule(40, 4, 4, 4, windows=True)
+    required = 5 if benchmark in ("resnet", "ssd", "maskrcnn", "retinanet", "dlrm") else 10
+    return ScoreRule(required, windows=round_name not in ("v0.5", "v0.6", "v0.7", "v1.0"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunTime:
     """One run: its name, its minutes (infinity when it did not converge), and why it may not count."""
