@@ -86,7 +86,7 @@ def drive(
         try:
             for plan in plans:
                 _one_plan(run, plan, samples)
-                if sink.failed:
+                if sink.ending:
                     break
         except KeyboardInterrupt:
             run.ended = "interrupted"
@@ -315,7 +315,7 @@ def _closed_loop(run: Run, plan: Plan, row: int) -> None:
             if not _await_query(run, query, done):
                 return
         row += 1
-        if (begin >= stop_at and row >= least) or row >= most or begin >= give_up_at or sink.failed:
+        if (begin >= stop_at and row >= least) or row >= most or begin >= give_up_at or sink.ending:
             return
 
 
@@ -368,7 +368,7 @@ def _open_loop(run: Run, plan: Plan, row: int) -> None:
         else:
             returned[row] = -now()
         row += 1
-        if sink.failed or moment >= give_up_at or row - first_row >= most:
+        if sink.ending or moment >= give_up_at or row - first_row >= most:
             return
 
 
@@ -411,7 +411,7 @@ def _coalescing_loop(run: Run, plan: Plan, row: int) -> None:
     most = min(n_queries, settings.max_query_count or n_queries)
     give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
     position = 0
-    while position < most and not sink.failed:
+    while position < most and not sink.ending:
         moment = now()
         due = int(due_ns[position])
         if moment < due:
@@ -464,7 +464,7 @@ def _interval_loop(run: Run, plan: Plan, row: int) -> None:
                 run.skipped[row] = int(late_ticks)
             tick += 1 + int(late_ticks)
             row += 1
-            if (due_ns >= stop_at and row >= least) or row >= most or sink.failed:
+            if (due_ns >= stop_at and row >= least) or row >= most or sink.ending:
                 return
     finally:
         run.due_ns.append(np.asarray(due, np.int64))
@@ -485,7 +485,7 @@ def _offline(run: Run, plan: Plan, row: int) -> None:
         if outputs is not None and (sink.wants_outputs or len(outputs) != last - first):
             sink.take_inline(query.first_id, last - first, outputs)
         row += 1
-        if sink.failed:
+        if sink.ending:
             return
 
 

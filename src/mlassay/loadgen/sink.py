@@ -83,6 +83,7 @@ class Completions:
         self._closed = False
         self.baton: Baton | None = None  # set while the issuing thread waits for one query
         self.failed: str = ""  # why the run must end
+        self.ending = False  # no further query is issued; what is open is waited for unless `failed`
         self.last_ns = 0  # time of the latest completion
 
     # ---- the SUT's side ------------------------------------------------------------------------------------------
@@ -150,8 +151,18 @@ class Completions:
     def stop(self, why: str) -> None:
         """End the run as soon as possible; the first reason stays."""
         self.failed = self.failed or why
+        self.ending = True
         if self.baton is not None:
             self.baton.wake()
+
+    def enough(self) -> None:
+        """Issue no further query; the open ones are still waited for."""
+        self.ending = True
+
+    @property
+    def columns(self) -> Columns:
+        """The run's memory, for an adapter that stores answers itself."""
+        return self._columns
 
     def close(self) -> None:
         """From now on every answer is late."""
