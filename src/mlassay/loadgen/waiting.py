@@ -1,8 +1,9 @@
 """Waiting without being late and without being in the way.
 
 Sleeping is cheap but wakes late; spinning is punctual but, under the interpreter lock, keeps every other Python
-thread from answering. So: sleep until shortly before the moment, then spin through a C call, which lets go of the
-interpreter lock at each turn. On machines without such a call the spin is plain Python.
+thread from answering. So: sleep until shortly before the moment, then spin through C calls, which let go of the
+interpreter lock. Two such calls: for a due time one that keeps the core (giving it up on a busy machine costs
+milliseconds), for an answer one that offers it (the answering thread may want just this core).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SPIN_NS = 150_000
 SPIN_SHARE = 0.3
 """Of one core, at most, spent spinning: at high rates the spin shrinks and the sleep goes."""
 
+LAST_NS = 8_000
+"""The very last stretch is spun in Python: letting go of the lock could cost more."""
+
 HANDOVER_SPIN_NS = 60_000
 """Spin this long for an answer before blocking: waking a blocked thread costs about as much."""
 
@@ -37,8 +41,30 @@ def _load_yield() -> Callable[[], object] | None:
         return None
     call.argtypes = []
     call.restype = ctypes.c_int
-    return call  # type: ignore[no-any-return]
+    return call
 
+
+def _load_idle() -> Callable[[], object]:
+    """A few microseconds of C code without the interpreter lock: a search through memory that finds nothing."""
+    try:
+        search = ctypes.CDLL(None).memchr
+    except (OSError, AttributeError, TypeError):
+        return lambda: None
+    search.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+    search.restype = ctypes.c_void_p
+    memory = ctypes.create_string_buffer(_IDLE_BYTES)
+    address = ctypes.addressof(memory)
+
+    def idle(memory: object = memory) -> object:
+        return search(address, 1, _IDLE_BYTES)
+
+    return idle
+
+
+_IDLE_BYTES = 64 << 10
+
+let_lock_go: Callable[[], object] = _load_idle()
+"""Let other Python threads run for some microseconds, without giving up the core."""
 
 let_others_run: Callable[[], object] = _load_yield() or (lambda: time.sleep(0))
 """Give the interpreter lock and the core to whoever wants them, and come back at once if nobody does."""
@@ -71,7 +97,7 @@ def sleeper(rate_hz: float, *, shared: bool) -> Callable[[int], int]:
     `shared`: other Python threads answer meanwhile, so the spin lets go of the interpreter lock.
     """
     spin_ns = spin_for(rate_hz)
-    now, sleep, let_go = time.perf_counter_ns, time.sleep, let_others_run
+    now, sleep, let_go = time.perf_counter_ns, time.sleep, let_lock_go
 
     def until(due_ns: int) -> int:
         moment = now()
@@ -89,8 +115,11 @@ def sleeper(rate_hz: float, *, shared: bool) -> Callable[[int], int]:
         if rest > 0:
             sleep(rest * 1e-9)
             moment = now()
-        while moment < due_ns:
+        nearly = due_ns - LAST_NS
+        while moment < nearly:
             let_go()
+            moment = now()
+        while moment < due_ns:
             moment = now()
         return moment
 
