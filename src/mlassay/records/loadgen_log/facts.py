@@ -48,10 +48,14 @@ class Note:
     text: str
     level: Level = Level.INFO
     unix_ns: int = 0  # 0: at the end of its phase
+    name: str = ""  # the official key of a more special message, such as "error_invalid_config"
 
     @property
     def key(self) -> str:
-        return {"info": "generic_message", "warning": "warning_generic_message", "error": "error_runtime"}[self.level]
+        return (
+            self.name
+            or {"info": "generic_message", "warning": "warning_generic_message", "error": "error_runtime"}[self.level]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
