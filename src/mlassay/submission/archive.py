@@ -118,10 +118,12 @@ class PackedSource:
     _engine: Decompressor | None = None
     _waiting: bytes = b""
     _ready: bytes = b""
+    _at: int = 0  # how much of `_ready` is taken
     CHUNK = 1 << 20
 
     def _more(self) -> bool:
         """Fill `_ready` with the next piece; False at the end."""
+        self._ready, self._at = b"", 0
         while not self._ready:
             if self._engine is not None and self._engine.eof:
                 self._waiting = self._engine.unused_data.lstrip(b"\0")
@@ -156,23 +158,23 @@ class PackedSource:
 
     def take(self, n: int) -> bytes:
         parts, missing = [], n
-        while missing and (self._ready or self._more()):
-            piece = self._ready[:missing]
-            self._ready = self._ready[len(piece) :]
+        while missing and (self._at < len(self._ready) or self._more()):
+            piece = self._ready[self._at : self._at + missing]
+            self._at += len(piece)
             parts.append(piece)
             missing -= len(piece)
         return b"".join(parts)
 
     def skip(self, n: int) -> None:
-        while n > 0 and (self._ready or self._more()):
-            step = min(n, len(self._ready))
-            self._ready = self._ready[step:]
+        while n > 0 and (self._at < len(self._ready) or self._more()):
+            step = min(n, len(self._ready) - self._at)
+            self._at += step
             n -= step
         if n > 0:
             raise ArchiveStopped(ProblemKind.DAMAGED, "ends in the middle of a file")
 
     def position(self) -> int:
-        return self.unpacked - len(self._ready)
+        return self.unpacked - len(self._ready) + self._at
 
 
 def _checksum_holds(head: bytes) -> bool:
