@@ -24,11 +24,12 @@ _HINTS = {
 
 
 @contextmanager
-def atomic_open(path: Path | str, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+def atomic_open(path: Path | str, mode: str = "wb", *, sync: bool = True, **options: Any) -> Iterator[IO[Any]]:
     """Open a temporary neighbour for writing; on a clean exit it replaces `path`, on any error it vanishes.
 
-    Readers see the old file or the new one, never a part. Raises MachineProblem when the disk is full or the folder
-    cannot be written to.
+    Readers see the old file or the new one, never a part. `sync` waits for the disk, so that this holds through a
+    power cut too; without it, it holds through any death of the program. Raises MachineProblem when the disk is full
+    or the folder cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -37,13 +38,15 @@ def atomic_open(path: Path | str, mode: str = "wb", **options: Any) -> Iterator[
             with open(temporary, mode, **options) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-        _sync_folder(path.parent)
+        if sync:
+            _sync_folder(path.parent)
 
 
 def atomic_write(path: Path | str, content: bytes | str) -> None:
