@@ -7,19 +7,20 @@ import dataclasses
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
+from mlassay.core.clock import RealClock
+from mlassay.core.errors import BadFile
+from mlassay.training.benchmark import Surroundings
+from mlassay.training.catalogue import recipe
+from mlassay.training.common.engine import count_parameters
+from mlassay.training.loop import Status, train
+from mlassay.training.resnet.data import crop_box
+from mlassay.training.resnet.model import ResNet
+from mlassay.training.resnet.recipe import small
+from tests.training.tiny import fashion_like
+
 torch = pytest.importorskip("torch")
-
-from mlassay.core.clock import RealClock  # noqa: E402
-from mlassay.core.errors import BadFile  # noqa: E402
-from mlassay.training.benchmark import Surroundings  # noqa: E402
-from mlassay.training.catalogue import recipe  # noqa: E402
-from mlassay.training.common.engine import count_parameters  # noqa: E402
-from mlassay.training.loop import Status, train  # noqa: E402
-from mlassay.training.resnet.data import crop_box  # noqa: E402
-from mlassay.training.resnet.model import ResNet  # noqa: E402
-from mlassay.training.resnet.recipe import small  # noqa: E402
-from tests.training.tiny import fashion_like  # noqa: E402
-
 torch.set_num_threads(1)
 pytestmark = pytest.mark.torch
 

@@ -26,3 +26,28 @@ def fashion_like(folder: Path, n_train: int = 256, n_eval: int = 64, size: int =
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
     return folder
+
+
+def packages_like(path: Path, n_packages: int = 200, n_families: int = 5) -> Path:
+    """A package index in which each family of packages depends on its own libraries."""
+    rng = np.random.default_rng(6)
+    lines = []
+    for k in range(n_packages):
+        family = k % n_families
+        chosen = rng.choice(12, 7, replace=False)
+        names = [f"lib{family}-{i} (>= 1.{i})" for i in chosen] + ["libc6 (>= 2.3) | other"]
+        lines += [f"Package: p{k}", "Depends: " + ", ".join(names), ""]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def movielens_like(folder: Path) -> Path:
+    """ratings.csv with 30 users of 25 ratings each, and two with too few."""
+    rng = np.random.default_rng(7)
+    rows = ["userId,movieId,rating,timestamp"]
+    for user in range(30):
+        for item in rng.choice(40, 25, replace=False):
+            rows.append(f"{user * 3 + 1},{item * 7},{rng.integers(1, 11) / 2},{rng.integers(10**8, 10**9)}")
+    rows += [f"{user},7,3.0,5" for user in (500, 501)]
+    (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return folder

@@ -13,6 +13,7 @@ def _entry(name: str, summary: str) -> Entry:
 BENCHMARKS = registry(
     "training benchmark",
     "mlassay.training",
+    _entry("ncf", "recommendation: NeuMF"),
     _entry("resnet", "image classification: ResNet-50 v1.5"),
 )
 

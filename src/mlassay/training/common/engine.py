@@ -47,6 +47,7 @@ class TorchBenchmark(Generic[C]):
 
     drop_last = False
     find_unused_parameters = False
+    builds_after_data = False  # the model's shape depends on the data: it is then built on the clock
 
     def __init__(self, config: C, spec: Spec, around: Surroundings) -> None:
         self.config, self._spec, self.around = config, spec, around
@@ -79,6 +80,10 @@ class TorchBenchmark(Generic[C]):
         """For the coming step; None leaves the optimiser's own. Parameter groups may scale it by 'lr_scale'."""
         return None
 
+    def order_size(self, n_train: int) -> int:
+        """How many samples an epoch goes through, where that differs from the data's count."""
+        return n_train
+
     def after_step(self) -> None:
         """Called once the optimiser has moved the weights (an average of weights, say)."""
 
@@ -96,6 +101,10 @@ class TorchBenchmark(Generic[C]):
         return inner
 
     def build(self) -> None:
+        if not self.builds_after_data:
+            self._build()
+
+    def _build(self) -> None:
         torch.manual_seed(self.around.seed)
         net = self.make_model().to(self.device)
         self.optimizer = self.make_optimizer(net)
@@ -112,7 +121,9 @@ class TorchBenchmark(Generic[C]):
     def load(self) -> Schedule:
         c = self.config
         n_train, n_eval = self.load_data()
-        self.order = EpochOrder(n_train, c.global_batch_size, self.around.seed, self.drop_last)
+        if self.builds_after_data:
+            self._build()
+        self.order = EpochOrder(self.order_size(n_train), c.global_batch_size, self.around.seed, self.drop_last)
         torch.manual_seed(self.around.seed * 1_000_003 + self.around.rank)
         per_epoch = self.order.steps_per_epoch
         return Schedule(

@@ -1,0 +1,1 @@
+"""Recommendation with NeuMF (NCF, v0.5): MovieLens, or which Debian package depends on which."""
