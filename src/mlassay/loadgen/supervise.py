@@ -57,6 +57,7 @@ class Rows:
     first_sample: int
     due_ns: np.ndarray[Any, Any]  # (R,)
     issued_ns: np.ndarray[Any, Any]  # (R,)
+    size: np.ndarray[Any, Any]  # (R,) samples of each query
     index: np.ndarray[Any, Any]  # (S,)
     done_ns: np.ndarray[Any, Any]  # (S,)
 
@@ -215,7 +216,7 @@ class Supervisor:
         inline = np.repeat(returned, counts)
         done = np.where(done > 0, done, inline) - run.start_ns
         index = self._index[0] if len(self._index) == 1 else np.concatenate(self._index)
-        return Rows(begin, first, self._due(begin, end, issued), issued, index[first:last], done)
+        return Rows(begin, first, self._due(begin, end, issued), issued, counts, index[first:last], done)
 
     def _due(self, begin: int, end: int, issued: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Scheduled times where the load has a schedule; a closed loop's queries are due when issued."""
