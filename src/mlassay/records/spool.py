@@ -78,14 +78,15 @@ class SpoolWriter:
         columns += [(rows.index, "<i4"), (rows.done_ns, "<i8")]
         columns += [(first, "<i8")] if first is not None else []
         columns += [(tokens, "<i4")] if tokens is not None else []
-        body = b"".join(np.ascontiguousarray(column, kind).data for column, kind in columns)
+        parts = [np.ascontiguousarray(column, kind).data.cast("B") for column, kind in columns if len(column)]
         present = (_HAS_FIRST if first is not None else 0) | (_HAS_TOKENS if tokens is not None else 0)
-        checksum = zlib.crc32(body)
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(part, checksum)
         head = _BLOCK.pack(_MARK, rows.first_row, rows.first_sample, n_rows, n_samples, present, checksum)
         begin = self._file.tell()
         try:
-            for part in (head, body):
-                view = memoryview(part)
+            for view in (memoryview(head), *parts):
                 while view:
                     view = view[self._file.write(view) :]
         except OSError:
