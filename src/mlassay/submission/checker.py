@@ -36,7 +36,7 @@ CHUNK_RESULTS = 8
 
 
 def check(
-    path: str | Path,
+    path: str | Path | Tree,
     *,
     suite: str = "auto",
     round: str = "auto",
@@ -60,7 +60,7 @@ def check(
     results, findings = engine.run(jobs if jobs > 0 else (os.cpu_count() or 1))
     findings = sorted(apply_waivers(findings, waivers), key=_order)
     return Report(
-        path=str(path),
+        path=path.label if isinstance(path, Tree) else str(path),
         suite=submission.suite,
         round=submission.round_name,
         results=tuple(mark_accepted(results, findings, submission)),

@@ -28,11 +28,14 @@ class Located:
     runs: tuple[tuple[str, str], ...] = ()  # (directory, role) for single runs
 
 
-def locate(path: str | Path) -> Located:
+def locate(path: str | Path | Tree) -> Located:
     """Open a path and find the submission in it, around it, or the single run that it is.
 
     Raises BadFile when there is nothing that can be checked.
     """
+    if isinstance(path, Tree):
+        root = lay.find_root(path)
+        return Located(path.below(root), "submission") if root is not None else Located(path, "nothing")
     place = Path(path)
     if place.is_dir():
         around = _around(place)
@@ -133,6 +136,8 @@ def recognise_round(tree: Tree, places: list[ResultPlace], runs: tuple[tuple[str
     best = votes.most_common(1)
     if best and best[0][1] > 0:
         return best[0][0], ""
+    if any(tree.is_file(f"{place.path}/performance/result_summary.json") for place in places):
+        return rounds()[-1], ""  # measured over HTTP, which only the newest round knows
     name = _round_by_layout(tree)
     return name, f"no seeds of a known round; {name} was assumed from the layout"
 

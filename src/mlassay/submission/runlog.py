@@ -161,9 +161,8 @@ def _read_detail(
         if "UTF-8" in problem.found or "longer than" in problem.found:
             oddities.append(Oddity(path, f"line {problem.line}: {problem.found}"))
         else:
-            broken.append(Oddity(path, f"line {problem.line}: {problem.found}"))
-            if len(broken) >= 5:
-                break
+            if "without its end" not in problem.found or not broken:
+                broken.append(Oddity(path, f"line {problem.line}: {problem.found}"))
 
 
 def _take(detail: DetailLog, log: RunLog) -> None:

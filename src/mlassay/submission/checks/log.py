@@ -38,8 +38,10 @@ def clean_text(run: Run) -> Iterator[Found]:
 )
 def readable_lines(run: Run) -> Iterator[Found]:
     """A line that begins like a record and is none was cut or edited. What it said is lost."""
-    for broken in run.log.broken:
-        yield Found(broken.path, broken.found, "complete records", hint="put back the log as it was written")
+    if run.log.broken:
+        first, more = run.log.broken[0], len(run.log.broken) - 1
+        found = first.found + (f", and {more} more lines" if more else "")
+        yield Found(first.path, found, "complete records", hint="put back the log as it was written")
 
 
 @check(

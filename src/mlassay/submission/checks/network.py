@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlassay.submission.check import Found, Scope, check
-from mlassay.submission.model import ResultFolder, Run, SystemFile
+from mlassay.submission.model import Run, SystemFile
 
 CLAUSE = "Inference rules, network division"
 
@@ -73,16 +73,14 @@ def flag(system: SystemFile) -> Iterator[Found]:
 
 @check(
     "NET004",
-    Scope.RESULT,
+    Scope.SYSTEM,
     "network result of an edge system",
     since="v2.1",
     example="found an edge system in network",
     official="network_sut",
     clause=CLAUSE,
 )
-def datacenter(result: ResultFolder) -> Iterator[Found]:
+def datacenter(system: SystemFile) -> Iterator[Found]:
     """The network division belongs to the datacenter suite."""
-    if result.submitter.division != "network" or result.system is None:
-        return
-    if result.system.suites and "datacenter" not in result.system.suites:
-        yield Found(result.path, f"a system of type {','.join(result.system.suites)}", "a datacenter system")
+    if system.submitter.division == "network" and system.suites and "datacenter" not in system.suites:
+        yield Found(system.path, f"a system of type {','.join(system.suites)}", "a datacenter system")

@@ -95,7 +95,10 @@ def valid(run: Run) -> Iterator[Found]:
 )
 def validity_stated(run: Run) -> Iterator[Found]:
     """A performance log without a verdict was cut, or is not of a performance run."""
-    if run.role == "performance" and run.log.readable and run.log.valid is None and run.log.mode != "AccuracyOnly":
+    if run.role != "performance" or run.log.mode == "AccuracyOnly":
+        return
+    main = run.log.has_summary if run.result.round.log_format == "text" else run.log.has_detail
+    if run.log.valid is None and (main or (run.result.bare is not None and run.log.readable)):
         yield Found(run.where, "no result_validity", "VALID or INVALID")
 
 
@@ -368,7 +371,7 @@ def _least_queries(run: Run) -> int | None:
     if rule is None or rule.scenario in (Scenario.OFFLINE, Scenario.INTERACTIVE):
         return None
     if run.result.round.early_stopping:
-        return rule.min_queries.conf if rule.scenario is Scenario.MULTI_STREAM and not rule.interval else None
+        return rule.required_queries if rule.scenario is Scenario.MULTI_STREAM and not rule.interval else None
     return rule.required_queries or None
 
 
@@ -491,7 +494,7 @@ def metric_present(run: Run) -> Iterator[Found]:
     if not _performance(run) or run.log.valid is None or run.log.scenario is None:
         return
     metric = read_metric(run.result, run)
-    if metric.value is None:
+    if metric.value is None and metric.field:
         yield Found(run.where, f"no {metric.field}", f"{metric.name} in {metric.field}")
 
 

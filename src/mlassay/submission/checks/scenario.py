@@ -29,6 +29,8 @@ def known_benchmark(result: ResultFolder) -> Iterator[Found]:
     says which benchmark an own model answers."""
     if result.bare is not None and not result.place.benchmark:
         return
+    if result.is_open and result.submitter.model_mapping.problem == "absent" and at_least(result.round.name, "v3.0"):
+        return  # SCN006 says it once
     if result.benchmark is None:
         name = result.place.benchmark
         near = difflib.get_close_matches(name, list(result.round.benchmarks), 1, 0.5)
@@ -219,18 +221,22 @@ def mapping_holds(submitter: Submitter) -> Iterator[Found]:
 
 @check(
     "SCN008",
-    Scope.RESULT,
+    Scope.SUBMITTER,
     "benchmark under another of its names",
     severity=Severity.WARNING,
     example="found 'resnet50'; expected 'resnet'",
     official="benchmark_names",
     clause="Inference rules, benchmarks",
 )
-def usual_name(result: ResultFolder) -> Iterator[Found]:
+def usual_name(submitter: Submitter) -> Iterator[Found]:
     """Names that mean a benchmark without being its id are read, but the official tools look for the id."""
-    name = result.place.benchmark
-    if result.bare is None and not result.is_open and result.benchmark is not None and name != result.benchmark.id:
-        yield Found(result.path, repr(name), repr(result.benchmark.id), hint="rename the directory")
+    if submitter.is_open:
+        return
+    for (system, name), results in _by_benchmark(submitter).items():
+        benchmark = results[0].benchmark
+        if benchmark is not None and name != benchmark.id:
+            path = submitter.path(f"results/{system}/{name}")
+            yield Found(path, repr(name), repr(benchmark.id), hint="rename the directory")
 
 
 @check(
