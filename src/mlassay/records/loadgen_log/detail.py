@@ -49,6 +49,7 @@ def entries(settings: Settings, outcome: Outcome, facts: LogFacts) -> Iterator[E
     start = facts.opened_unix_ns
     for part in (_versions(facts), _about(facts), requested(settings), effective(settings, facts)):
         yield from (Entry(key, value, start) for key, value in part)
+    yield from (Entry(note.key, note.text, start, note.level) for note in facts.early)
     mode = None
     for phase in facts.phases:
         if phase.mode is not mode:

@@ -100,6 +100,7 @@ class LogFacts:
     figures: Figures
     phases: tuple[Phase, ...]
     opened_unix_ns: int  # wall clock when the log began: the zero of every `time_ms`
+    early: tuple[Note, ...] = ()  # said before anything ran: configuration files, contradictions
     closed_unix_ns: int = 0  # when the result was judged; 0: at the end of the last phase
     sut_name: str = ""
     sut_name_ns: int = 0  # how long the SUT took to say its name
@@ -122,7 +123,8 @@ class LogFacts:
         return max(unix_ns - self.opened_unix_ns, 0) / NS_PER_MS
 
     def count(self, level: Level) -> int:
-        return sum(note.level is level for phase in self.phases for note in phase.notes)
+        notes = [*self.early, *(note for phase in self.phases for note in phase.notes)]
+        return sum(note.level is level for note in notes)
 
 
 def target_latency_ns(settings: Settings) -> int:
