@@ -18,6 +18,10 @@ library, disk, device) · 4 the system under test failed · 130 interrupted."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # verb: (module:object, one line for the overview)
+    "quickstart": ("mlassay.cli.quickstart:command", "a first real result on packed photographs, in two minutes"),
+    "run": ("mlassay.cli.run:command", "one inference run: a task, a scenario, a backend, a verdict"),
+    "show": ("mlassay.cli.show:command", "a run's result again, with plots"),
+    "list": ("mlassay.cli.listing:command", "tasks, backends, rounds, scenarios"),
     "rules": ("mlassay.cli.rules:rules", "what each round asks for, with sources; what changed; what may be compared"),
     "train": ("mlassay.cli.train:train", "train a benchmark to its quality target, timed and logged"),
     "score": ("mlassay.cli.score:score", "minutes to target from training logs, ours or published"),
@@ -79,6 +83,6 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: a message and a code, never a traceback
         sys.exit(explain(error))
     sys.exit(result if isinstance(result, int) else 0)

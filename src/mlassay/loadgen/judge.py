@@ -146,7 +146,7 @@ def _stopping_checks(
             value=float(len(measures.query_latency_ns)),
             bound=needed,
             unit="queries",
-            text=" ".join(result.text.split()).lstrip("* "),
+            text=f"{len(measures.query_latency_ns):,} queries were processed, wanted at least {int(needed):,}",
             clause=settings.clauses.get("early_stopping", ""),
             hint=f"run at least {int(needed):,} queries" if length else "lower target_qps: too many queries were late",
             about_length=length,

@@ -1,0 +1,178 @@
+"""From a request to everything that a run needs: the open task, the SUT, the settings.
+
+What the user leaves open and no rule decides is measured in a short probe, and the record says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlassay.backends import backend_registry
+from mlassay.backends.functions import as_sut
+from mlassay.core.enums import Division, Mode, Scenario
+from mlassay.core.errors import RuleViolation, UsageError
+from mlassay.core.model import ModelSpec
+from mlassay.core.settings import MultiStream, Offline, Settings, SingleStream
+from mlassay.core.sut import SUT
+from mlassay.core.units import NS_PER_S, format_ns, format_rate
+from mlassay.loadgen.drive import drive
+from mlassay.loadgen.measures import measure
+from mlassay.loadgen.plan import plan
+from mlassay.rules.reader import load_round
+from mlassay.rules.resolve import resolve
+from mlassay.rules.wishes import Wishes
+from mlassay.runs.request import RunRequest
+from mlassay.stats.percentile import percentile
+from mlassay.tasks import task_registry
+from mlassay.tasks.task import OpenTask, Task, TaskRequest
+
+PROBE_QUERIES = 12
+PROBE_NS = NS_PER_S
+"""A probe runs so many queries, and stops after so long."""
+
+PROBE_BATCH = 64
+
+HEADROOM = 3
+"""The query list is sized for a SUT this many times faster than the probe saw, so that it does not run out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A run that can start. `probed` says what was measured because nobody said it."""
+
+    request: RunRequest
+    task: OpenTask
+    sut: SUT
+    settings: Settings
+    probed: tuple[str, ...] = ()
+
+
+def open_task(request: RunRequest) -> OpenTask:
+    task: Task = task_registry.load(request.task)
+    return task.open(
+        TaskRequest(
+            profile=request.profile,
+            data=request.data,
+            model=request.model,
+            performance_count=request.performance_count,
+            options=request.task_options,
+        )
+    )
+
+
+def make_sut(request: RunRequest, model: ModelSpec) -> SUT:
+    """The user's own code, wrapped if need be, or the named backend with the task's model."""
+    if request.sut is not None:
+        return as_sut(request.sut, max_batch=request.max_batch, max_delay_ms=request.max_delay_ms)
+    backend = backend_registry.load(request.backend)
+    if request.backend == "null":
+        sut: SUT = backend()
+        return sut
+    if request.workers:
+        from mlassay.backends.worker_pool import WorkerPoolSUT
+        from mlassay.runs.worker import PredictFactory
+
+        backend(model, **request.backend_options)  # a wrong option is refused here, not inside a worker
+        factory = PredictFactory(request)
+        batch = int(request.backend_options.get("max_batch", 32))
+        return WorkerPoolSUT(factory, workers=request.workers, max_batch=batch, name=request.backend)
+    made: SUT = backend(model, **request.backend_options)
+    return made
+
+
+def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | None = None) -> Prepared:
+    """Open the task, make the SUT, resolve the settings; probe what is left open.
+
+    `task` and `sut` of an earlier run of the same request may be handed in. Raises the task's, backend's and rules'
+    own errors; UsageError when a Server rate is missing.
+    """
+    task = task or open_task(request)
+    wishes = _wishes_of(request, task)
+    resolve(wishes)  # refuse what the rules refuse before anything is loaded
+    sut = sut or make_sut(request, task.model)
+    wishes, probed = _probe(wishes, task, sut)
+    return Prepared(request=request, task=task, sut=sut, settings=resolve(wishes), probed=probed)
+
+
+def _wishes_of(request: RunRequest, task: OpenTask) -> Wishes:
+    """The wishes with the benchmark that the profile stands for in this round, and a division that fits."""
+    wishes = request.wishes
+    if wishes.round == "none":
+        return replace(wishes, benchmark=wishes.benchmark or task.name)
+    if not wishes.benchmark:
+        known = load_round(wishes.round).benchmarks if isinstance(wishes.round, str) else {}
+        match = next((b for b in task.profile.benchmarks if b in known), "")
+        if not match:
+            raise UsageError(
+                f"round {wishes.round} has no benchmark for {task.name} ({task.profile.name})",
+                hint=f"mlassay rules show {wishes.round}; or --round none",
+            )
+        wishes = replace(wishes, benchmark=match)
+    if task.profile.official:
+        return wishes
+    if not request.division_given:
+        return replace(wishes, division=Division.OPEN)
+    if wishes.division is not Division.OPEN:
+        raise RuleViolation(
+            f"{task.profile.name} is not the model and data set of {wishes.benchmark}: it can only be entered in open",
+            clause=f"{wishes.round}, closed division: the reference model and data set",
+            hint="use --division open, or give the official model and data",
+        )
+    return wishes
+
+
+def _probe(wishes: Wishes, task: OpenTask, sut: SUT) -> tuple[Wishes, tuple[str, ...]]:
+    """Measure the expectation that sizes the query list, where the user gave none."""
+    if wishes.mode is Mode.ACCURACY:
+        return (replace(wishes, target_qps=wishes.target_qps or 1000.0), ()) if _is_server(wishes) else (wishes, ())
+    if wishes.scenario is Scenario.OFFLINE and wishes.target_qps is None:
+        rate = probe_offline_rate(task, sut)
+        note = f"expected rate {format_rate(rate, 'samples')}, measured in a probe of {PROBE_BATCH} samples"
+        return replace(wishes, target_qps=rate), (note,)
+    if wishes.scenario in (Scenario.SINGLE_STREAM, Scenario.MULTI_STREAM) and wishes.expected_latency_ns is None:
+        settings = resolve(wishes)
+        if not isinstance(settings.load, SingleStream | MultiStream):
+            return wishes, ()
+        latency_ns = probe_latency_ns(task, sut, settings.load)
+        note = f"expected latency {format_ns(latency_ns)}, a third of what a probe of {PROBE_QUERIES} queries measured"
+        return replace(wishes, expected_latency_ns=latency_ns), (note,)
+    if _is_server(wishes) and wishes.target_qps is None:
+        raise UsageError(
+            f"the {wishes.scenario.value} scenario needs a rate",
+            hint="give --target-qps, or let --mode find-peak find the highest valid one",
+        )
+    return wishes, ()
+
+
+def _is_server(wishes: Wishes) -> bool:
+    return wishes.scenario in (Scenario.SERVER, Scenario.INTERACTIVE)
+
+
+def probe_latency_ns(task: OpenTask, sut: SUT, load: SingleStream | MultiStream) -> int:
+    """A low estimate of the SUT's latency, ns."""
+    scenario = Scenario.SINGLE_STREAM if isinstance(load, SingleStream) else Scenario.MULTI_STREAM
+    recording = _short_run(task, sut, scenario, load, PROBE_QUERIES)
+    latency = measure(recording.trace, _probe_settings(scenario, load, PROBE_QUERIES)).query_latency_ns
+    if not len(latency):
+        return NS_PER_S
+    return max(1, int(percentile(latency, 10)) // HEADROOM)
+
+
+def probe_offline_rate(task: OpenTask, sut: SUT) -> float:
+    """About how many samples per second the SUT answers in one large query."""
+    load = Offline(min_sample_count=PROBE_BATCH)
+    recording = _short_run(task, sut, Scenario.OFFLINE, load, 1)
+    took_ns = int(recording.trace.done_ns.max()) if recording.trace.n_samples else NS_PER_S
+    return PROBE_BATCH / max(took_ns / NS_PER_S, 1e-9)
+
+
+def _probe_settings(scenario: Scenario, load: Any, queries: int) -> Settings:
+    return Settings(scenario=scenario, load=load, min_duration_ns=0, min_query_count=queries, max_duration_ns=PROBE_NS)
+
+
+def _short_run(task: OpenTask, sut: SUT, scenario: Scenario, load: Any, queries: int) -> Any:
+    settings = _probe_settings(scenario, load, queries)
+    library = task.library
+    plans = plan(settings, library.total_count, library.performance_count)
+    return drive(settings, plans, sut, library, close=False)
