@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"core", "backends"},
     "submission": {"core", "rules", "records", "stats"},
     "runs": {"core", "rules", "stats", "loadgen", "records", "tasks", "backends", "training"},
-    "results": {"core", "records", "stats", "submission"},
+    "results": {"core", "rules", "records", "stats", "submission"},
     "compat": {"core", "stats", "records", "loadgen", "rules"},
     "web": {"core", "results"},
     "cli": {

@@ -16,6 +16,7 @@ KEYS = frozenset(
         "submission_division",
         "submission_org",
         "submission_platform",
+        "submission_status",
         "init_start",
         "run_start",
         "run_stop",
@@ -51,6 +52,7 @@ class TrainingRun:
     division: str
     org: str
     platform: str
+    availability: str  # submission_status: "onprem", "cloud", "research", ...
     start_ns: int | None
     stop_ns: int | None
     status: str  # "success", "aborted", "" when the log does not say
@@ -106,6 +108,7 @@ def run_of(log: Log, path: Path) -> TrainingRun:
         division=_text(events, "submission_division"),
         org=_text(events, "submission_org"),
         platform=_text(events, "submission_platform"),
+        availability=_text(events, "submission_status"),
         start_ns=min(starts, default=None),
         stop_ns=result if result is not None else stop.time_ns if stop else None,
         status="success" if result is not None else status,
