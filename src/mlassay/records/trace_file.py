@@ -4,6 +4,7 @@ An ordinary uncompressed NumPy archive. Times are kept as steps and distances, w
 integers, and a column of equal values as that one value:
 
     start           (3,)   monotonic clock and wall clock at the start in ns, length of the generated query list
+    shape           (2,)   number of queries Q and of samples N
     due_step_ns     (Q,)   due time minus the due time before it
     issue_delay_ns  (Q,)   issued minus due
     size            (Q,)   samples per query
