@@ -1,4 +1,4 @@
-"""Writes tests/golden/mutations.json anew: `python -m tests.submission.golden`. Read the difference before committing."""
+"""Writes tests/golden/mutations.json anew: `python -m tests.submission.golden`. Read the diff before committing."""
 
 from __future__ import annotations
 

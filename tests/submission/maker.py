@@ -1,7 +1,7 @@
 """Small, valid, synthetic submissions of any round and layout, in memory: what the checks are tried on.
 
-`make("v5.1", "resnet", suite="edge")` gives a `Made`: every log as a dictionary under the official keys, every other file
-as bytes. A test changes one thing and asks for the tree.
+`make("v5.1", "resnet", suite="edge")` gives a `Made`: every log as a dictionary under the official keys, every other
+file as bytes. A test changes one thing and asks for the tree.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def performance_log(round_: Round, benchmark: BenchmarkRule, rule: ScenarioRule)
         "result_min_duration_met": True,
         "result_min_queries_met": True,
     }
-    if scenario in (Scenario.SERVER,) or rule.interval:
+    if scenario is Scenario.SERVER or rule.interval:
         log["result_perf_constraints_met"] = True
     if round_.early_stopping:
         log["early_stopping_met"] = True

@@ -225,6 +225,8 @@ def tar_members(source: Source) -> Iterator[Member]:
         if len(head) < BLOCK or not head.strip(b"\0"):
             if 0 < len(head) < BLOCK:
                 raise ArchiveStopped(ProblemKind.DAMAGED, "ends in the middle of a header")
+            if not head:
+                raise ArchiveStopped(ProblemKind.DAMAGED, "ends without its end mark")
             return
         if not _checksum_holds(head):
             raise ArchiveStopped(ProblemKind.DAMAGED, "a header whose checksum does not hold")

@@ -34,8 +34,8 @@ def locate(path: str | Path | Tree) -> Located:
     Raises BadFile when there is nothing that can be checked.
     """
     if isinstance(path, Tree):
-        root = lay.find_root(path)
-        return Located(path.below(root), "submission") if root is not None else Located(path, "nothing")
+        inside = lay.find_root(path)
+        return Located(path.below(inside), "submission") if inside is not None else Located(path, "nothing")
     place = Path(path)
     if place.is_dir():
         around = _around(place)

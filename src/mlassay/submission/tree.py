@@ -25,7 +25,7 @@ MAX_READ_BYTES = 64 << 20
 class Kind(StrEnum):
     FILE = "file"
     LINK = "link"  # a symbolic link that cannot be read through: broken, leaving the tree, or a loop
-    SPECIAL = "special"  # device, pipe, socket
+    SPECIAL = "special file"  # device, pipe, socket
     ABSENT = "absent"  # listed, but its content is not here
 
 
