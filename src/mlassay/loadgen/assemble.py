@@ -115,5 +115,5 @@ def spread(values: Array) -> Spread:
     if not values.size:
         return Spread()
     ordered = np.sort(values)
-    at = [int(ordered[min(len(ordered) - 1, int(len(ordered) * p))]) for p in (0.5, 0.9, 0.99, 0.999)]
-    return Spread(*at, int(ordered[-1]), len(ordered))
+    p50, p90, p99, p999 = (int(ordered[min(len(ordered) - 1, int(len(ordered) * p))]) for p in (0.5, 0.9, 0.99, 0.999))
+    return Spread(p50, p90, p99, p999, int(ordered[-1]), len(ordered))

@@ -5,6 +5,7 @@ Pure search: `probe` carries out one attempt. The same search finds a Server rat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -72,7 +73,7 @@ def find_peak(
     search = _Search(probe, list(known), noted, integer)
     low, high = _bracket(search, search.rounded(start))
     while low is not None and high is not None and not _narrow(low, high, precision, integer):
-        middle = search.rounded((low * high) ** 0.5 if not integer else (low + high) / 2)
+        middle = search.rounded(math.sqrt(low * high) if not integer else (low + high) / 2)
         if middle in (low, high):
             break
         if search.passes(middle):
@@ -146,7 +147,7 @@ def _at_least(passed: int, count: int) -> float:
     z = NormalDist().inv_cdf(0.95)
     share = passed / count
     centre = share + z * z / (2 * count)
-    spread = z * ((share * (1 - share) + z * z / (4 * count)) / count) ** 0.5
+    spread = z * math.sqrt((share * (1 - share) + z * z / (4 * count)) / count)
     return max(0.0, (centre - spread) / (1 + z * z / count))
 
 

@@ -47,7 +47,7 @@ class Columns:
         self.issued = array("q", bytes(8 * n_queries))
         self.returned = array("q", bytes(8 * n_queries))
         self.done_array: NDArray[np.int64] = np.zeros(n_samples, np.int64)
-        self.done = memoryview(self.done_array)
+        self.done = self.done_array.data
         self.first_array: NDArray[np.int64] | None = np.zeros(n_samples, np.int64) if tokens else None
         self.tokens_array: NDArray[np.int32] | None = np.zeros(n_samples, np.int32) if tokens else None
 
@@ -253,7 +253,7 @@ class Completions:
             self._faults.add(
                 FaultKind.TWICE, "one batch answers a sample more than once", count=int(take.size - distinct)
             )
-        return take.tolist()  # type: ignore[no-any-return]
+        return take.tolist()
 
     def _checked_stamp(self, sample_id: int, stamp: int, moment: int) -> int:
         known = 0 <= sample_id < self._columns.n_samples

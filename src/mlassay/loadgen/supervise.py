@@ -87,7 +87,7 @@ class Supervisor:
         self._issued = 0
         self._spooled = 0
         self._moved_ns = 0
-        self._seen = (-1, -1)
+        self._seen: tuple[object, ...] = ()
         self._stopping_ns = 0
         self._issuer = threading.current_thread()
         self._old_handler: Any = None
@@ -241,7 +241,7 @@ class Supervisor:
         seen = (self._issued, self._low, run.sink.last_ns, run.phase)
         waiting = self._issued > self._low or run.phase in ("flush", "close")
         if seen != self._seen or not waiting:
-            self._seen = seen  # type: ignore[assignment]
+            self._seen = seen
             self._moved_ns = now
         elif now - self._moved_ns > run.settings.stall_timeout_ns:
             run.sink.stop(f"stopped: {FaultKind.NEVER}")
