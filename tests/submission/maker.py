@@ -363,6 +363,7 @@ def accuracy_text(benchmark: BenchmarkRule, rule: ScenarioRule, *, hashed: bool,
         low = target.minimum if target.minimum is not None else (target.maximum or 1.0)
         high = target.maximum if target.maximum is not None else low
         value = target.reference if target.metric == "DLRM_NE" and target.reference else (low + high) / 2
+        value = float(f"{value:.12g}")
         text += _WORDS[target.metric](other.get(target.metric, value))
     if not text.endswith("\n"):
         text += "\n"

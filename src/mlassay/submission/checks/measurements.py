@@ -103,7 +103,7 @@ def json_present(result: ResultFolder) -> Iterator[Found]:
     clause=CLAUSE,
 )
 def json_readable(result: ResultFolder) -> Iterator[Found]:
-    """What cannot be read says nothing."""
+    """What cannot be read says nothing about numerics, weights or retraining."""
     if _applies(result) and result.measurement_files and not result.measurements.ok:
         yield Found(result.measurements.path, result.measurements.problem, "a JSON object")
 

@@ -247,7 +247,7 @@ def usual_name(submitter: Submitter) -> Iterator[Found]:
     clause="Inference rules, divisions",
 )
 def known_division(submitter: Submitter) -> Iterator[Found]:
-    """The network division exists since v2.1."""
+    """Closed and open have always been there, the network division exists since v2.1."""
     divisions = [d.value for d in submitter.round.divisions]
     if submitter.division and submitter.division not in divisions:
         yield Found(submitter.place.path, repr(submitter.division), ", ".join(divisions))
