@@ -37,7 +37,7 @@ from mlassay.records.run_json import (
     settings_to_json,
 )
 from mlassay.records.spool import SpoolWriter, read_spool
-from mlassay.records.system import describe_system
+from mlassay.records.system import describe_system, is_running
 from mlassay.records.trace_file import read_trace_file, write_trace
 from tests.records.runs import outcome, server_settings
 from tests.records.values import any_outcome, any_settings, any_trace, same_trace
@@ -287,7 +287,7 @@ def test_the_life_of_a_run(tmp_path: Path) -> None:
     )
     begun = open_run(folder.path)
     assert begun.record.state is State.RUNNING
-    assert begun.incomplete_because == f"the run is still going on, or process {os.getpid()} is another one by now"
+    assert begun.incomplete_because == f"the run is still going on: process {os.getpid()}"
     folder.spool(some_rows(0, 500))
     assert same_trace(
         dataclasses.replace(begun.trace(), start_unix_ns=2, start_ns=1, planned_queries=500), some_trace(500)
@@ -327,6 +327,19 @@ def test_an_unfinished_run_says_so(tmp_path: Path, ended: str, state: State, sen
     run = open_run(tmp_path / "run")
     assert (run.record.state, run.incomplete_because, run.complete) == (state, sentence, False)
     assert run.trace().n_queries == 1000
+
+
+def test_a_dead_process_is_told_from_its_number() -> None:
+    now = time.time_ns()
+    assert is_running(os.getpid(), since_unix_ns=now)
+    assert not is_running(os.getpid(), since_unix_ns=now - 10**18), "this process began later"
+    assert not is_running(0, since_unix_ns=now)
+    assert not is_running(2**40, since_unix_ns=now)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    while is_running(child.pid, since_unix_ns=now):  # dead, but not yet waited for
+        time.sleep(0.01)
+    child.wait()
+    assert not is_running(child.pid, since_unix_ns=now)
 
 
 def test_a_run_that_failed_before_it_began(tmp_path: Path) -> None:

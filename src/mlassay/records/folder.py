@@ -30,7 +30,7 @@ from mlassay.records.loadgen_log.write import ACCURACY, DETAIL, SUMMARY, TRACE
 from mlassay.records.plain import plain
 from mlassay.records.run_json import FileEntry, RunRecord, State, read_record, write_record
 from mlassay.records.spool import Rows, SpoolWriter, read_spool
-from mlassay.records.system import describe_system
+from mlassay.records.system import describe_system, is_running
 from mlassay.records.trace_file import read_trace_file, write_trace
 
 RUN_JSON = "run.json"
@@ -200,8 +200,8 @@ class Run:
             return "the run was interrupted"
         if record.state is State.FAILED:
             return f"the run failed: {record.reason}"
-        if _alive(record.pid):
-            return f"the run is still going on, or process {record.pid} is another one by now"
+        if is_running(record.pid, since_unix_ns=record.created_unix_ns):
+            return f"the run is still going on: process {record.pid}"
         return f"the run was cut off: its process {record.pid} is gone"
 
     def trace(self) -> Trace:
@@ -237,15 +237,3 @@ def open_run(path: Path | str) -> Run:
             folder, found=found, expected=f"a folder with a {RUN_JSON}", hint="mlassay run writes such folders"
         )
     return Run(folder, read_record(folder / RUN_JSON))
-
-
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -12,6 +12,9 @@ from typing import Any
 
 from mlassay._version import __version__
 
+CLOCK_SLACK_S = 2.0
+"""The kernel tells the boot time in whole seconds."""
+
 PACKAGES = ("numpy", "onnxruntime", "torch", "openvino", "ai-edge-litert", "pillow")
 """Whose versions are noted when they are installed."""
 
@@ -85,3 +88,25 @@ def _commit(start: Path) -> str:
 def _packed(path: Path, reference: str) -> str:
     rows = (line.partition(" ") for line in _read(path).splitlines())
     return next((digest for digest, _, name in rows if name == reference), "")
+
+
+def is_running(pid: int, *, since_unix_ns: int) -> bool:
+    """Whether the process that had this number at that moment is still alive; a later one of the same number is not."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()  # behind the name: state is the first
+    if len(fields) < 20:
+        return True  # no /proc here: the number is all there is
+    if fields[0] in "ZX":
+        return False
+    boot_s = next(
+        (line.split()[1] for line in _read(Path("/proc/stat")).splitlines() if line.startswith("btime ")), "0"
+    )
+    started_s = int(boot_s) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return started_s <= since_unix_ns / 1e9 + CLOCK_SLACK_S
