@@ -249,6 +249,18 @@ def test_an_unknown_scenario_of_a_benchmark() -> None:
     )
 
 
+def test_open_may_run_any_scenario_and_says_so() -> None:
+    got = settle("v5.1", "whisper", "single-stream", division=Division.OPEN)
+    assert got.load == SingleStream(percentile=90.0)
+    rules = "mlcommons/inference_policies inference_rules.adoc @ 8adac316 2025-07-29"
+    assert got.deviations == (f"single-stream is not a scenario of whisper in closed ({rules})",)
+    server = settle("v5.1", "bert-99", "server", division=Division.OPEN, latency_bound_ns=200 * MS)
+    assert isinstance(server.load, Server)
+    assert server.load.latency_bound_ns == 200 * MS  # v5.1 states no bound for it any more
+    with pytest.raises(UsageError, match=r"round v1\.1 has no multi-stream scenario"):
+        settle("v1.1", "resnet", "multi-stream", division=Division.OPEN)
+
+
 def test_a_round_needs_a_benchmark() -> None:
     with pytest.raises(UsageError, match=r"round v5\.1 needs a benchmark\n  next: one of resnet, bert-99, "):
         settle("v5.1", "", "server")

@@ -40,7 +40,7 @@ def list_rounds(suite: str, as_json: bool) -> None:
         emit_json([{"round": n, "published": p, "benchmarks": b} for n, p, b in listing])
         return
     for name, published, benchmarks in listing:
-        click.echo(f"{name:5} {published or '          '}  {', '.join(benchmarks)}")
+        click.echo(f"{name:5} {published:10}  {', '.join(benchmarks)}")
 
 
 @rules.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -36,7 +37,10 @@ def build_benchmark(book: Book, id: str) -> BenchmarkRule:
     at = ("benchmarks", id)
     suites = _suites(book, id)
     tree = book.table(*at)
-    scenarios = {s: None for suite in suites.values() for s in suite.allowed}
+    closed = {s for suite in suites.values() for s in suite.allowed}
+    known = {Scenario(name) for name in book.table("scenarios")}
+    if not get(book, "scenarios", "multi-stream", "supported"):
+        known.discard(Scenario.MULTI_STREAM)
     quality = _quality(book, tree.get("quality"), at)
     size = get(book, *at, "dataset_size")
     return BenchmarkRule(
@@ -50,9 +54,8 @@ def build_benchmark(book: Book, id: str) -> BenchmarkRule:
         performance_samples=triple(tree.get("performance_samples")),
         quality=quality,
         suites=MappingProxyType(suites),
-        scenarios=MappingProxyType(
-            {s: _scenario(book, id, s, size, quality) for s in sorted(scenarios, key=list(Scenario).index)}
-        ),
+        scenarios=_scenarios(book, id, closed, size, quality),
+        open_scenarios=_scenarios(book, id, known - closed, size, quality),
         compliance=tuple(get(book, *at, "compliance") or ()),
         equal_issue=bool(get(book, *at, "equal_issue")),
         token_latencies=bool(get(book, *at, "token_latencies")),
@@ -60,6 +63,12 @@ def build_benchmark(book: Book, id: str) -> BenchmarkRule:
         accuracy_files={k: tuple(v.value) for k, v in book.table(*at, "accuracy_files").items() if isinstance(v, Said)},
         clauses={key: book.clause(*at, key) for key in CITED if key in tree},
     )
+
+
+def _scenarios(
+    book: Book, id: str, wanted: set[Scenario], size: int | None, quality: tuple[QualityTarget, ...]
+) -> Mapping[Scenario, ScenarioRule]:
+    return MappingProxyType({s: _scenario(book, id, s, size, quality) for s in Scenario if s in wanted})
 
 
 def _scenario(

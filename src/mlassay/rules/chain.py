@@ -98,8 +98,13 @@ def parse(path: Path | Any, shown: str) -> dict[str, Any]:
         raise BadFile(shown, found=f"not text: {error.reason} at byte {error.start}", expected="UTF-8 text") from error
 
 
-def merge(parent: Tree, child: dict[str, Any], *, name: str, shown: str, where: str = "", source: str = "") -> Tree:
-    """`parent` with what `child` states; tables merge, everything else replaces. Neither argument changes."""
+def merge(
+    parent: Tree, child: dict[str, Any], *, name: str, shown: str, where: str = "", source: str = "", depth: int = 99
+) -> Tree:
+    """`parent` with what `child` states; tables merge, everything else replaces. Neither argument changes.
+
+    Tables more than `depth` deep are values: they replace as a whole.
+    """
     source = child.get("source", source)
     out: Tree = dict(parent)
     for key in child.get("remove", ()):
@@ -115,7 +120,7 @@ def merge(parent: Tree, child: dict[str, Any], *, name: str, shown: str, where: 
     for key, value in child.items():
         if key in BOOKKEEPING:
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and depth > 0:
             below = out.get(key)
             out[key] = merge(
                 below if isinstance(below, dict) else {},
@@ -124,6 +129,7 @@ def merge(parent: Tree, child: dict[str, Any], *, name: str, shown: str, where: 
                 shown=shown,
                 where=f"{where}{key}.",
                 source=source,
+                depth=depth - 1,
             )
         else:
             out[key] = Said(value, source, name)
@@ -142,6 +148,8 @@ def overlay(base: Tree, own: Tree) -> Tree:
 def expand_likes(book: Book) -> None:
     """Replace `like = "other"` in each benchmark by the other's values, all but its suites."""
     benchmarks = book.table("benchmarks")
+    if not benchmarks:
+        return
     done: Tree = {}
 
     def full(id: str, seen: tuple[str, ...]) -> Tree:
@@ -171,11 +179,15 @@ def expand_likes(book: Book) -> None:
 
 
 def build_book(
-    find: Callable[[str, str], tuple[Any, str]], validate: Callable[[dict[str, Any], str], None], name: str
+    find: Callable[[str, str], tuple[Any, str]],
+    validate: Callable[[dict[str, Any], str], None],
+    name: str,
+    depth: int = 99,
 ) -> Book:
     """Read `name` and its ancestors, oldest first, into one book.
 
-    `find(name, asked_by)` returns a readable path and how to show it; `validate` holds one file against the schema.
+    `find(name, asked_by)` returns a readable path and how to show it; `validate` holds one file against the schema;
+    `depth` is that of `merge`.
     """
     chain: list[tuple[dict[str, Any], str, str]] = []
     wanted, asked_by = name, ""
@@ -197,7 +209,7 @@ def build_book(
     tree: Tree = {}
     for raw, shown, own in reversed(chain):
         tree.pop("notes", None)  # notes speak of one round
-        tree = merge(tree, raw, name=own, shown=shown)
+        tree = merge(tree, raw, name=own, shown=shown, depth=depth)
     raw, shown, own = chain[0]
     book = Book(own, str(raw.get("extends", "")), shown, tree, tuple(e[2] for e in reversed(chain)))
     expand_likes(book)

@@ -8,6 +8,7 @@ rounds()                      every name, oldest first
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,13 +20,13 @@ from mlassay.rules.chain import Book, build_book
 from mlassay.rules.round import Round
 from mlassay.rules.schema import validate
 
-_DATA = files("mlassay.rules") / "data"
+DATA = files("mlassay.rules") / "data"
 
 
 @lru_cache
 def rounds(suite: str = "inference") -> list[str]:
     """Names of the rounds whose rules are known, oldest first. `suite` is "inference" or "training"."""
-    folder = _DATA / suite
+    folder = DATA / suite
     names = [entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.startswith("v")]
     return sorted((n for n in names if n[1:2].isdigit()), key=_version)
 
@@ -35,15 +36,15 @@ def load_round(name: str | Path) -> Round:
 
     Raises UnknownName with the nearest rounds, or BadFile naming file, key, what stands there and what may.
     """
-    if _is_path(name):
+    if is_path(name):
         path = Path(name)
-        return _load_file(str(path), _mtime(path))
+        return _load_file(str(path), mtime_ns(path))
     return _load_known(official_name(str(name)))
 
 
 def load_book(name: str | Path) -> Book:
     """The merged values of a round with their origins, before they become a Round: what `rules diff` compares."""
-    return _book(str(name) if _is_path(name) else official_name(str(name)))
+    return _book(str(name) if is_path(name) else official_name(str(name)))
 
 
 def official_name(name: str, suite: str = "inference") -> str:
@@ -67,33 +68,41 @@ def _load_file(path: str, mtime_ns: int) -> Round:
 
 
 def _book(name: str) -> Book:
-    return build_book(_find, validate, name)
+    return build_book(finder("inference"), validate, name)
 
 
-def _find(name: str, asked_by: str) -> tuple[Any, str]:
-    """Where a round named by the user or by `extends` stands, and how messages call it."""
-    if _is_path(name):
-        path = Path(asked_by).parent / name if asked_by and not Path(name).is_absolute() else Path(name)
-        if not path.is_file():
-            raise BadFile(path, found="missing", expected="a round file")
-        return path, str(path)
-    if name not in rounds():
-        near = difflib.get_close_matches(name, rounds(), 2, 0.5)
-        raise BadFile(
-            asked_by or name,
-            key="extends",
-            found=repr(name),
-            expected="a known round (" + ", ".join(rounds()) + ") or a path that ends in .toml",
-            hint=f"did you mean {' or '.join(near)}?" if near else "",
-        )
-    return _DATA / "inference" / f"{name}.toml", f"{name}.toml"
+def finder(suite: str) -> Callable[[str, str], tuple[Any, str]]:
+    """The function that finds where a round named by the user or by `extends` stands, and how messages call it."""
+
+    def find(name: str, asked_by: str) -> tuple[Any, str]:
+        if is_path(name):
+            path = Path(asked_by).parent / name if asked_by and not Path(name).is_absolute() else Path(name)
+            if not path.is_file():
+                raise BadFile(path, found="missing", expected="a round file")
+            return path, str(path)
+        known = rounds(suite)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 2, 0.5)
+            raise BadFile(
+                asked_by or name,
+                key="extends",
+                found=repr(name),
+                expected="a known round (" + ", ".join(known) + ") or a path that ends in .toml",
+                hint=f"did you mean {' or '.join(near)}?" if near else "",
+            )
+        shown = f"{name}.toml" if suite == "inference" else f"{suite}/{name}.toml"
+        return DATA / suite / f"{name}.toml", shown
+
+    return find
 
 
-def _is_path(name: str | Path) -> bool:
+def is_path(name: str | Path) -> bool:
+    """Whether the user means a file and not a name."""
     return isinstance(name, Path) or name.endswith(".toml") or "/" in name
 
 
-def _mtime(path: Path) -> int:
+def mtime_ns(path: Path) -> int:
+    """When the file was last changed: part of what cached rounds are remembered by."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

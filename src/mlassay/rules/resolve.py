@@ -53,6 +53,9 @@ def resolve(wishes: Wishes) -> Settings:
     rule = _scenario_rule(wishes, round_, benchmark)
     label = f"{round_.name} {benchmark.id} {wishes.scenario.value}"
     deal = Deal(label, closed=wishes.division is not Division.OPEN)
+    if wishes.scenario in benchmark.open_scenarios:
+        where = round_.sources.get("rules", round_.name)
+        deal.deviations.append(f"{wishes.scenario.value} is not a scenario of {benchmark.id} in closed ({where})")
     settings = _settings(wishes, round_, benchmark, rule, deal)
     if wishes.test:
         return apply_test(settings, round_, benchmark, wishes.test)
@@ -66,12 +69,16 @@ def _scenario_rule(wishes: Wishes, round_: Round, benchmark: BenchmarkRule) -> S
             f"round {round_.name} has no multi-stream scenario ({round_.clauses['multistream_supported']})",
             hint="use v1.0 (fixed interval) or v2.0 and later (8 samples a query)",
         )
+    if scenario in benchmark.open_scenarios and wishes.division is Division.OPEN:
+        return benchmark.open_scenarios[scenario]
     if scenario not in benchmark.scenarios:
         elsewhere = [b.id for b in round_.benchmarks.values() if scenario in b.scenarios]
         near = [s.value for s in benchmark.scenarios]
         error = UnknownName(f"scenario of {benchmark.id} in {round_.name}", scenario.value, near, [])
         if elsewhere:
             error.hint += f"; {scenario.value} is run by {', '.join(elsewhere)}"
+        if scenario in benchmark.open_scenarios:
+            error.hint += "; in the open division any scenario may be run"
         raise error
     if wishes.suite is not None:
         suite = benchmark.suite(wishes.suite)

@@ -126,6 +126,7 @@ class BenchmarkRule:
     quality: tuple[QualityTarget, ...]
     suites: Mapping[str, SuiteRule]  # "datacenter", "edge", "datacenter-edge"; "all" in v0.5
     scenarios: Mapping[Scenario, ScenarioRule]
+    open_scenarios: Mapping[Scenario, ScenarioRule]  # besides, in open, where any scenario may be run
     compliance: tuple[str, ...]  # names of the tests that a closed submission needs
     equal_issue: bool = False  # every sample equally often, in permutations
     token_latencies: bool = False  # the SUT reports first tokens and token counts

@@ -7,29 +7,36 @@ from typing import Any
 
 from mlassay.core.enums import Scenario
 from mlassay.core.errors import UsageError
-from mlassay.rules.reader import load_round, rounds
+from mlassay.rules.reader import load_book, load_round, rounds
 from mlassay.rules.round import BenchmarkRule, Round
+from mlassay.rules.text import rows_text, short_clause, sources_text, table
+from mlassay.rules.training import load_training_book, load_training_round
+from mlassay.rules.training_view import training_benchmark_text, training_round_text
+from mlassay.rules.values import texts
 from mlassay.rules.view import (
     Change,
-    Row,
     benchmark_rows,
     changes,
     latency_text,
     quality_text,
     round_rows,
     scenario_rows,
-    short_clause,
     suite_text,
 )
 
 
 def round_list(suite: str) -> list[tuple[str, str, list[str]]]:
     """(name, date of publication, benchmarks) of every round."""
+    if suite == "training":
+        known = [load_training_round(n) for n in rounds(suite)]
+        return [(r.name, r.published, list(r.benchmarks)) for r in known]
     return [(n, load_round(n).dates["published"], list(load_round(n).benchmarks)) for n in rounds(suite)]
 
 
 def show(round_name: str, benchmark: str = "", scenario: str = "", suite: str = "inference") -> tuple[Any, str]:
     """A round, a benchmark of it, or one of its scenarios: (data for JSON, text)."""
+    if suite == "training":
+        return _show_training(round_name, benchmark, scenario)
     round_ = load_round(round_name)
     if not benchmark:
         if scenario:
@@ -44,16 +51,28 @@ def show(round_name: str, benchmark: str = "", scenario: str = "", suite: str = 
     data: Any = found if len(found) > 1 else found[0]
     if only is not None:
         data = [rule.scenarios[only] for rule in found] if len(found) > 1 else found[0].scenarios[only]
-    return data, text + "\n\n" + _sources(round_)
+    return data, text + "\n\n" + sources_text(round_.sources)
 
 
 def diff(old: str, new: str, suite: str = "inference") -> tuple[list[Change], str]:
     """What changed between two rounds."""
-    found = changes(old, new)
-    before, after = load_round(old), load_round(new)
+    load = load_training_book if suite == "training" else load_book
+    before, after = load(old), load(new)
+    found = changes(before, after)
     title = f"{before.name} → {after.name}: {len(found)} changes (+ new, - gone, ~ changed)"
-    rows = [(_change_line(c), short_clause(before if c.new is None else after, c.clause)) for c in found]
-    return found, "\n".join([title, *_indented(rows), "", _sources(after)])
+    sources = texts(before, "sources"), texts(after, "sources")
+    rows = [(_change_line(c), short_clause(sources[c.new is not None], c.clause)) for c in found]
+    return found, "\n".join([title, *_indented(rows), "", sources_text(sources[1])])
+
+
+def _show_training(round_name: str, benchmark: str, scenario: str) -> tuple[Any, str]:
+    if scenario:
+        raise UsageError("training has no scenarios", hint="leave --scenario out")
+    round_ = load_training_round(round_name)
+    if not benchmark:
+        return round_, training_round_text(round_)
+    found = round_.benchmark(benchmark)
+    return found, training_benchmark_text(round_, found)
 
 
 def _indented(rows: Sequence[tuple[str, str]]) -> list[str]:
@@ -98,10 +117,10 @@ def _round_text(round_: Round) -> str:
     ]  # fmt: skip
     parts = [
         f"MLPerf inference {round_.name}",
-        _rows_text(round_, round_rows(round_)),
+        rows_text(round_.sources, round_rows(round_)),
         table(header, body),
         "SS single-stream, MS multi-stream, Srv server, Off offline, Int interactive; [ ] optional; … more metrics",
-        _sources(round_),
+        sources_text(round_.sources),
     ]
     if round_.notes:
         parts.append("notes\n" + "\n".join(f"  - {note}" for note in round_.notes))
@@ -118,26 +137,8 @@ def _bounds(benchmark: BenchmarkRule) -> str:
 def _benchmark_text(round_: Round, rule: BenchmarkRule, only: Scenario | None) -> str:
     parts = [f"{rule.id} in {round_.name}"]
     if only is None:
-        parts.append(_rows_text(round_, benchmark_rows(rule)))
+        parts.append(rows_text(round_.sources, benchmark_rows(rule)))
     for scenario, each in rule.scenarios.items():
         if only in (None, scenario):
-            parts.append(f"{scenario.value}\n" + _rows_text(round_, scenario_rows(each)))
+            parts.append(f"{scenario.value}\n" + rows_text(round_.sources, scenario_rows(each)))
     return "\n\n".join(parts)
-
-
-def _rows_text(round_: Round, rows: Sequence[Row]) -> str:
-    return table((), [(f"  {r.what}", r.value, short_clause(round_, r.clause)) for r in rows])
-
-
-def _sources(round_: Round) -> str:
-    return "sources\n" + table((), [(f"  {key}", text) for key, text in round_.sources.items()])
-
-
-def table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, two between; the last column is never padded."""
-    rows = [header, *body] if header else list(body)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if header:
-        lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)

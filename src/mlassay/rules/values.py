@@ -53,3 +53,8 @@ def triple(node: Tree | Said | None) -> Triple:
         return Triple(node.value, node.value, node.value)
     values = {k: said.value for k, said in (node or {}).items() if isinstance(said, Said)}
     return Triple(values.get("checker"), values.get("conf"), values.get("rules"))
+
+
+def plain(book: Book, *path: str) -> Mapping[str, Any]:
+    """The values of a table, without their origins."""
+    return {k: said.value for k, said in book.table(*path).items() if isinstance(said, Said)}

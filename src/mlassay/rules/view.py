@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from mlassay.core.enums import Scenario
 from mlassay.core.units import format_ns
 from mlassay.rules.chain import Book, Said, Tree
-from mlassay.rules.reader import load_book
 from mlassay.rules.round import BenchmarkRule, QualityTarget, Round, ScenarioRule, SuiteRule, Triple
 
 SHORT = {"single-stream": "SS", "multi-stream": "MS", "server": "Srv", "offline": "Off", "interactive": "Int"}
@@ -32,17 +31,6 @@ class Change:
     old: object
     new: object
     clause: str
-
-
-def short_clause(round_: Round, clause: str) -> str:
-    """'conf, since v0.5' for a clause whose source is listed under its key in the same output."""
-    text, _, since = clause.partition("; unchanged since ")
-    for key, cited in round_.sources.items():
-        if text.startswith(cited):
-            section = text.removeprefix(cited).removeprefix(", section ").strip("'")
-            parts = [key, f"'{section}'" if section else "", f"since {since}" if since else ""]
-            return ", ".join(p for p in parts if p)
-    return clause
 
 
 def quality_text(targets: tuple[QualityTarget, ...]) -> str:
@@ -167,16 +155,15 @@ def scenario_rows(rule: ScenarioRule) -> list[Row]:
     return rows
 
 
-def changes(old_name: str, new_name: str) -> list[Change]:
+def changes(old: Book, new: Book) -> list[Change]:
     """Every value that differs between two rounds; a benchmark that came or went is one change."""
-    old, new = load_book(old_name), load_book(new_name)
     out = []
     for id in sorted(set(old.table("benchmarks")) ^ set(new.table("benchmarks"))):
         here = id in new.table("benchmarks")
         book = new if here else old
-        name = book.said("benchmarks", id, "reference_model")
+        name = book.said("benchmarks", id, "reference_model") or book.said("benchmarks", id, "model")
         label = str(name.value) if name else id
-        clause = book.clause("benchmarks", id, "suites")
+        clause = book.clause("benchmarks", id, "suites") or book.clause("benchmarks", id, "model")
         out.append(Change(f"benchmarks.{id}", None if here else label, label if here else None, clause))
     was, now = dict(_values(old)), dict(_values(new))
     for path in sorted(set(was) | set(now)):
