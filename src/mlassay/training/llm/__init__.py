@@ -1,0 +1,1 @@
+"""GPT-class language models: the GPT-3 shape and the Llama shape."""

@@ -1,0 +1,78 @@
+"""Language-model pre-training as a benchmark: next-token loss, log-perplexity over fixed held-out sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from torch import Tensor, nn
+
+from mlassay.training.common import schedules
+from mlassay.training.common.engine import TorchBenchmark
+from mlassay.training.common.order import Indices
+from mlassay.training.llm.data import Windows, load
+from mlassay.training.llm.model import LanguageModel
+from mlassay.training.llm.recipe import LlmConfig
+
+EVAL_BATCH = 32
+
+
+class Llm(TorchBenchmark[LlmConfig]):
+    """AdamW with a cosine to a tenth; weight decay on everything in the GPT-3 shape, on matrices in the Llama shape."""
+
+    drop_last = True
+    train_data: Windows
+    eval_data: Windows
+
+    def make_model(self) -> nn.Module:
+        return LanguageModel(self.config)
+
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        c = self.config
+        parameters = list(model.parameters())
+        everything = c.shape == "gpt3"
+        wide = [p for p in parameters if everything or p.dim() > 1]
+        thin = [p for p in parameters if not (everything or p.dim() > 1)]
+        groups = [{"params": wide, "weight_decay": c.weight_decay}, {"params": thin, "weight_decay": 0.0}]
+        return torch.optim.AdamW([g for g in groups if g["params"]], c.learning_rate, (c.beta1, c.beta2), c.epsilon)
+
+    def load_data(self) -> tuple[int, int]:
+        c = self.config
+        self.train_data, self.eval_data = load(c.data_format, self.around.data, c.sequence_length, c.n_eval_sequences)
+        return self.train_data.n, self.eval_data.n
+
+    def eval_interval(self, per_epoch: int) -> int:
+        """Rounded up to whole steps, as the rules say."""
+        return -(-self.config.eval_every_samples // self.config.global_batch_size)
+
+    def step_budget(self, per_epoch: int) -> int:
+        return min(self.config.max_steps, max(1, round(self.config.max_epochs * per_epoch)))
+
+    def learning_rate(self, step: int) -> float:
+        c = self.config
+        after = step - c.warmup_steps
+        return (
+            c.learning_rate
+            * schedules.warmup(step, c.warmup_steps)
+            * schedules.cosine(after, max(c.decay_steps - c.warmup_steps, 1), c.end_learning_rate_ratio)
+        )
+
+    def loss(self, model: nn.Module, indices: Indices, rng: np.random.Generator) -> Tensor:
+        return self._loss(model, self.train_data.take(indices))
+
+    def _loss(self, model: nn.Module, windows: Tensor) -> Tensor:
+        windows = windows.to(self.device)
+        scores = model(windows[:, :-1])
+        return F.cross_entropy(scores.flatten(0, 1), windows[:, 1:].flatten())
+
+    @torch.no_grad()
+    def evaluate(self) -> Mapping[str, float]:
+        self.model.eval()
+        mine = self.my_share(self.eval_data.n)
+        total = 0.0
+        for start in range(mine.start, mine.stop, EVAL_BATCH):
+            indices = np.arange(start, min(start + EVAL_BATCH, mine.stop))
+            total += float(self._loss(self.net, self.eval_data.take(indices))) * len(indices)
+        return {"log_perplexity": self.total(total) / self.eval_data.n}

@@ -1,0 +1,222 @@
+"""Language models and BERT: published sizes, hand-checked parts, tiny runs, both data formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from mlassay.core.clock import RealClock
+from mlassay.core.errors import BadFile
+from mlassay.training.benchmark import Surroundings
+from mlassay.training.bert import recipe as bert_recipe
+from mlassay.training.bert.data import FIELDS, IGNORED, MASK, ArrayExamples, TextExamples
+from mlassay.training.bert.model import BertModel
+from mlassay.training.catalogue import recipe
+from mlassay.training.common.engine import count_parameters
+from mlassay.training.llm import recipe as llm_recipe
+from mlassay.training.llm.data import Windows, load, read_indexed, write_indexed
+from mlassay.training.llm.model import LanguageModel, RmsNorm, rotate, turns
+from mlassay.training.loop import Status, train
+from tests.training.tiny import text_like
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (llm_recipe.gpt3_reference, 174_604_259_328),
+        (llm_recipe.llama31_8b_reference, 8_030_261_248),
+        (llm_recipe.llama31_405b_reference, 402_724_438_016),  # with 32,768 rows of embedding
+    ],
+)
+def test_reference_language_models_have_the_published_sizes(config, size):
+    with torch.device("meta"):
+        assert count_parameters(LanguageModel(config())) == size
+
+
+def test_bert_large_has_the_published_size():
+    with torch.device("meta"):
+        assert count_parameters(BertModel(bert_recipe.reference())) == 336_226_108
+
+
+def test_berts_interval_follows_the_rounds_formula():
+    assert bert_recipe.reference().eval_interval_samples == 225_000
+    assert dataclasses.replace(bert_recipe.reference(), global_batch_size=448).eval_interval_samples == 150_000
+
+
+TINY_LLM = {"n_layers": 2, "hidden": 32, "ffn": 64, "n_heads": 4, "n_kv_heads": 2, "sequence_length": 32}
+
+
+def tiny_llm(path, name="llama31_8b", **changes):
+    shape = {**TINY_LLM, "global_batch_size": 16, "eval_every_samples": 400, "n_eval_sequences": 16, **changes}
+    if name == "gpt3":
+        shape["n_kv_heads"] = 4
+    config = dataclasses.replace(recipe(name).profiles["small"](), warmup_steps=5, **shape)
+    return recipe(name).make(config, "small", Surroundings(seed=2, data=path))
+
+
+@pytest.mark.parametrize("name", ["llama31_8b", "gpt3"])
+def test_a_tiny_language_model_learns(tmp_path, name):
+    events = []
+    benchmark = tiny_llm(text_like(tmp_path / "text"), name, target=1.2, max_epochs=8.0)
+    outcome = train(benchmark, clock=RealClock(), emit=events.append)
+    assert outcome.status is Status.SUCCESS, outcome.reason
+    assert next(e.metadata for e in events if e.key == "eval_accuracy") == {"samples_count": 400}
+
+
+@pytest.mark.parametrize("shape", ["llama", "gpt3"])
+def test_no_position_sees_the_future(shape):
+    torch.manual_seed(0)
+    config = dataclasses.replace(llm_recipe.small(shape), **TINY_LLM)
+    net = LanguageModel(config)
+    a = torch.randint(0, 256, (1, 20))
+    b = a.clone()
+    b[0, 12:] = torch.randint(0, 256, (8,))
+    with torch.no_grad():
+        torch.testing.assert_close(net(a)[0, :12], net(b)[0, :12])
+        assert not torch.allclose(net(a)[0, 12:], net(b)[0, 12:])
+
+
+def test_rotary_scores_depend_on_distance_alone():
+    torch.manual_seed(0)
+    q, k = torch.randn(8), torch.randn(8)
+    angles = turns(8, 64, 10_000.0)
+
+    def score(i, j):
+        at = lambda x, p: rotate(x.expand(64, 8), angles)[p]  # noqa: E731
+        return float(at(q, i) @ at(k, j))
+
+    assert score(5, 2) == pytest.approx(score(43, 40), rel=1e-4)
+    assert score(5, 2) != pytest.approx(score(5, 4), rel=1e-4)
+
+
+def test_rms_norm_equals_its_formula():
+    x = torch.randn(3, 16)
+    expected = x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(RmsNorm(16)(x), expected)
+
+
+def test_llama_decays_matrices_alone_and_gpt3_everything(tmp_path):
+    path = text_like(tmp_path / "text")
+    for name, groups in (("llama31_8b", 2), ("gpt3", 1)):
+        benchmark = tiny_llm(path, name)
+        benchmark.build()
+        assert len(benchmark.optimizer.param_groups) == groups
+
+
+def test_windows_predict_each_token_once():
+    windows = Windows(np.arange(10), 3)
+    assert windows.n == 3
+    taken = windows.take(np.arange(3))
+    assert taken[:, 1:].flatten().tolist() == list(range(1, 10))
+
+
+def test_megatron_indexed_files_are_read(tmp_path):
+    documents = [np.arange(5, dtype=np.int32), np.arange(100, 107, dtype=np.int32)]
+    for part in ("train", "valid"):
+        write_indexed(tmp_path / part, documents)
+    assert read_indexed(tmp_path / "train").tolist() == [*range(5), *range(100, 107)]
+    train_part, _ = load("megatron", tmp_path, 4, 1)
+    assert train_part.take(np.array([1])).tolist() == [[4, 100, 101, 102, 103]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: (p / "train.idx").write_bytes(b"nonsense" * 5), "expected the magic MMIDIDX"),
+        (lambda p: (p / "train.bin").write_bytes(b"\0" * 8), "is 2 tokens; expected 12, as train.idx says"),
+        (lambda p: (p / "valid.bin").unlink(), "valid.bin is absent"),
+    ],
+)
+def test_spoilt_indexed_files_are_named(tmp_path, spoil, message):
+    for part in ("train", "valid"):
+        write_indexed(tmp_path / part, [np.arange(12, dtype=np.int32)])
+    spoil(tmp_path)
+    with pytest.raises(BadFile, match=message):
+        load("megatron", tmp_path, 4, 1)
+
+
+def test_too_short_a_text_is_named(tmp_path):
+    (tmp_path / "text").write_text("short")
+    with pytest.raises(BadFile, match="is 5 bytes long; expected at least 1024 bytes of text"):
+        load("text", tmp_path / "text", 4, 1)
+
+
+TINY_BERT = {"n_layers": 2, "hidden": 32, "ffn": 64, "sequence_length": 32, "global_batch_size": 32}
+
+
+def tiny_bert(path, **changes):
+    config = dataclasses.replace(bert_recipe.small(), **TINY_BERT, eval_every_samples=640, **changes)
+    return recipe("bert").make(config, "small", Surroundings(seed=2, data=path))
+
+
+def test_a_tiny_bert_learns(tmp_path):
+    benchmark = tiny_bert(
+        text_like(tmp_path / "text"), target=0.2, warmup_steps=20, training_steps=300, max_epochs=30.0
+    )
+    outcome = train(benchmark, clock=RealClock(), emit=lambda e: None)
+    assert outcome.status is Status.SUCCESS, outcome.reason
+
+
+def test_masks_hide_fifteen_percent_eight_tenths_of_it_as_mask():
+    rng = np.random.default_rng(0)
+    examples = TextExamples(rng.integers(97, 123, 64_000).astype(np.uint8), 128, 0.15)
+    batch = examples.take(np.arange(400), rng)
+    shown = batch.tokens.gather(1, batch.wanted)
+    assert batch.wanted.shape == (400, 19)
+    assert (shown == MASK).float().mean().item() == pytest.approx(0.8, abs=0.02)
+    assert (shown == batch.answers).float().mean().item() == pytest.approx(0.1 + 0.1 / 26, abs=0.02)
+    assert all(len(set(row)) == 19 for row in batch.wanted.tolist())
+
+
+def test_berts_warm_up_may_start_before_the_first_step(tmp_path):
+    benchmark = tiny_bert(None, warmup_steps=10, start_warmup_step=-4, training_steps=100, learning_rate=1.0)
+    rates = [benchmark.learning_rate(s) for s in range(100)]
+    assert rates[0] == pytest.approx(5 / 11)
+    assert max(rates) == pytest.approx(max(rates[5], rates[6]))
+    assert rates[99] == pytest.approx(2 / 101)
+
+
+def prepared(folder, n=8, length=16, p=3):
+    rng = np.random.default_rng(1)
+    folder.mkdir(parents=True)
+    shapes = {"input_ids": length, "input_mask": length, "segment_ids": length, "next_sentence_labels": 1}
+    for name in FIELDS:
+        size = shapes.get(name, p)
+        array = rng.integers(0, 2, (n, size))
+        if name in ("input_ids", "masked_lm_ids"):
+            array = rng.integers(5, 50, (n, size))
+        elif name == "masked_lm_positions":
+            array = np.tile(np.arange(p), (n, 1))
+        elif name == "input_mask":
+            array = np.ones((n, size))
+        np.save(folder / f"{name}.npy", array.astype(np.int32))
+
+
+def test_prepared_examples_train_the_reference_path(tmp_path):
+    for part in ("train", "eval"):
+        prepared(tmp_path / part)
+    config = dataclasses.replace(
+        bert_recipe.reference(), vocabulary=60, n_layers=1, hidden=16, n_heads=2, ffn=32, sequence_length=16,
+        n_predictions=3, global_batch_size=8, warmup_steps=2, start_warmup_step=0, learning_rate=0.02, dropout=0.0,
+    )  # fmt: skip
+    benchmark = recipe("bert").make(config, "reference", Surroundings(seed=1, data=tmp_path))
+    benchmark.build()
+    benchmark.load()
+    losses = [benchmark.step().loss for _ in range(30)]
+    assert losses[-1] < losses[0]
+    assert math.isfinite(benchmark.evaluate()["masked_lm_accuracy"])
+    answers = ArrayExamples(tmp_path / "train").take(np.arange(8), np.random.default_rng(0)).answers
+    weights = np.load(tmp_path / "train" / "masked_lm_weights.npy")
+    assert ((answers == IGNORED).numpy() == (weights == 0)).all()
+    (tmp_path / "eval" / "segment_ids.npy").unlink()
+    with pytest.raises(BadFile, match=r"segment_ids\.npy is absent"):
+        benchmark.load()
