@@ -31,6 +31,9 @@ from mlassay.loadgen.waiting import Baton, precise_timers, sleeper
 BLOCK = 65_536
 """So many queries are turned into Python objects at a time: bounded memory at any length."""
 
+FEW = 32
+"""Up to so many samples of a query are looked at in Python rather than by numpy."""
+
 make_query: Callable[[Any], Query] = partial(tuple.__new__, Query)
 """Query from (first_id, indices) without the cost of a Python-level constructor."""
 
@@ -312,7 +315,7 @@ def _closed_loop(run: Run, plan: Plan, row: int) -> None:
                 take(query.first_id, len(query.indices), outputs)
         else:
             returned[row] = -now()
-            if not _await_query(run, query, done):
+            if (size > 1 or not done[query[0]]) and not _await_query(run, query, done):
                 return
         row += 1
         if (begin >= stop_at and row >= least) or row >= most or begin >= give_up_at or sink.ending:
@@ -324,6 +327,8 @@ def _await_query(run: Run, query: Query, done: memoryview) -> bool:
     last = first_id + len(indices)
     if last - first_id == 1:
         return bool(done[first_id]) or _wait_for(run, lambda: bool(done[first_id]))
+    if last - first_id <= FEW:
+        return all(done[first_id:last]) or _wait_for(run, lambda: all(done[first_id:last]))
     column = run.columns.done_array[first_id:last]
     return bool(column.all()) or _wait_for(run, lambda: bool(column.all()))
 
