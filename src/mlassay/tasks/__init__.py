@@ -12,5 +12,10 @@ task_registry = registry(
         "mlassay.tasks.image_classification.task:TASK",
         "name what a picture shows: clothing (packed, no download) or ImageNet",
     ),
+    Entry(
+        "object-detection",
+        "mlassay.tasks.object_detection.task:TASK",
+        "find what is in a picture and where: scenes of clothing (packed, no download), COCO or OpenImages",
+    ),
 )
 """Every task by name; plug-ins join through the entry-point group "mlassay.tasks"."""
