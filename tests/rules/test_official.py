@@ -23,8 +23,9 @@ from mlassay.core.settings import (
 )
 from mlassay.rules.conf import parse_conf
 from mlassay.rules.official import OFFICIAL_DEFAULTS, apply
-from mlassay.rules.official_settings import official_from_settings, settings_from_official
+from mlassay.rules.official_settings import apply_to_settings, official_from_settings, settings_from_official
 from mlassay.rules.reader import load_round
+from mlassay.rules.resolve import Wishes, resolve
 from mlassay.rules.write_conf import mlperf_conf_text
 from tests.rules import oracle
 from tests.rules.test_conf import RECORDED
@@ -181,3 +182,30 @@ def test_the_older_multistream_has_names_of_its_own() -> None:
 def test_test05_takes_the_other_seeds() -> None:
     got = settings_from_official({"test05": True, "qsl_rng_seed": 1, "test05_qsl_rng_seed": 2})
     assert got.seeds.qsl == 2
+
+
+@given(settings=any_settings())
+def test_no_files_change_nothing(settings: Settings) -> None:
+    assert apply_to_settings(settings, [], "m") == settings
+
+
+def test_files_laid_over_settings_leave_their_name_as_clause() -> None:
+    settings = resolve(Wishes(round="v5.1", benchmark="llama2-70b-99", scenario=Scenario.INTERACTIVE))
+    conf = parse_conf(
+        "*.Server.target_qps = 7\n*.*.min_duration = 5000\n*.*.ttft_latency = 100", "user.conf", shown="my.conf"
+    )
+    got = apply_to_settings(settings, [conf], "llama2-70b-interactive")
+    assert isinstance(got.load, Server)
+    assert got.load.target_qps == 7.0
+    assert got.load.tokens == TokenBounds(ttft_ns=100 * MS, tpot_ns=40 * MS)
+    assert got.min_duration_ns == 5_000 * MS
+    assert (got.round, got.required, got.seeds) == (settings.round, settings.required, settings.seeds)
+    assert (got.clauses["load"], got.clauses["min_duration_ns"]) == ("my.conf", "my.conf")
+    assert got.clauses["seeds"] == settings.clauses["seeds"]
+
+
+def test_files_of_the_older_multistream() -> None:
+    settings = resolve(Wishes(round="v0.5", benchmark="resnet", scenario=Scenario.MULTI_STREAM))
+    conf = parse_conf("*.MultiStream.samples_per_query = 6\n*.MultiStream.target_qps = 40", "user.conf")
+    got = apply_to_settings(settings, [conf], "resnet50")
+    assert got.load == IntervalMultiStream(samples_per_query=6, interval_ns=25 * MS, percentile=99.0)

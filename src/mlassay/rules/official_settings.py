@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from mlassay.core.enums import Mode, SampleOrder, Scenario
@@ -20,7 +22,8 @@ from mlassay.core.settings import (
     TokenBounds,
 )
 from mlassay.core.units import NS_PER_MS, NS_PER_S
-from mlassay.rules.official import MODES, OFFICIAL_DEFAULTS
+from mlassay.rules.conf import Conf
+from mlassay.rules.official import MODES, OFFICIAL_DEFAULTS, apply
 
 OUR_MODE = dict(zip(MODES, (Mode.SUBMISSION, Mode.ACCURACY, Mode.PERFORMANCE, Mode.FIND_PEAK), strict=True))
 
@@ -105,6 +108,48 @@ def _order(v: Mapping[str, Any]) -> SampleOrder:
     if v["performance_issue_unique"]:
         return SampleOrder.UNIQUE
     return SampleOrder.EQUAL_ISSUE if v["sample_concatenate_permutation"] else SampleOrder.RANDOM
+
+
+def apply_to_settings(settings: Settings, confs: Sequence[Conf], model: str) -> Settings:
+    """`settings` with configuration files laid over them; each value that a file changed has the file as its clause.
+
+    The files are obeyed, not judged: `mlassay.rules.official.open_only` names the lines that leave closed.
+    """
+    scenario = settings.scenario.loadgen_name
+    before = official_from_settings(settings)
+    after = settings_from_official(
+        apply(before, confs, model, scenario),
+        scenario=settings.scenario.value,
+        stream=settings.stream,
+        early_stopping=settings.early_stopping,
+        completed_metric=getattr(settings.load, "completed_metric", True),
+    )
+    load: Load = after.load
+    if isinstance(settings.load, IntervalMultiStream):
+        load = _interval_load(settings.load, confs, model)
+    changes: dict[str, Any] = {"load": load}
+    for name in ("mode", "min_duration_ns", "max_duration_ns", "min_query_count", "max_query_count", "sample_order",
+                 "same_index", "performance_sample_count", "accuracy_sample_count", "seeds", "accuracy_log",
+                 "token_latencies"):  # fmt: skip
+        changes[name] = getattr(after, name)
+    where = ", ".join(conf.path for conf in confs)
+    changed = {name: where for name, value in changes.items() if value != getattr(settings, name)}
+    return replace(settings, **changes, clauses=MappingProxyType({**settings.clauses, **changed}))
+
+
+def _interval_load(load: IntervalMultiStream, confs: Sequence[Conf], model: str) -> IntervalMultiStream:
+    """The keys of load generators before v2.0: streams and their rate."""
+    for conf in confs:
+        streams = conf.lookup(model, "MultiStream", "samples_per_query")
+        rate = conf.lookup(model, "MultiStream", "target_qps")
+        percentile = conf.lookup(model, "MultiStream", "target_latency_percentile")
+        if streams is not None:
+            load = replace(load, samples_per_query=streams.whole)
+        if rate is not None and rate.value > 0:
+            load = replace(load, interval_ns=int(NS_PER_S / rate.value))
+        if percentile is not None:
+            load = replace(load, percentile=percentile.value)
+    return load
 
 
 def official_from_settings(settings: Settings) -> dict[str, Any]:
