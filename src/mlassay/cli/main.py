@@ -26,6 +26,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("mlassay.cli.train:train", "train a benchmark to its quality target, timed and logged"),
     "score": ("mlassay.cli.score:score", "minutes to target from training logs, ours or published"),
     "check": ("mlassay.cli.check:check", "is a submission, a result or a log valid, and if not, why"),
+    "pack": ("mlassay.cli.pack:pack", "run folders to a submission that passes"),
+    "system": ("mlassay.cli.system:system", "describe the system under test: capture, edit, validate"),
+    "db": ("mlassay.cli.db:db", "the results database: import, list, query, export"),
+    "report": ("mlassay.cli.report:report", "tables and figures of the published history"),
+    "compare": ("mlassay.cli.compare:compare", "two results, systems, rounds or sets of runs; a gate for CI"),
+    "rank": ("mlassay.cli.rank:rank", "who is fastest at a task: per chip, per watt, per currency unit"),
+    "cite": ("mlassay.cli.cite:cite", "the citable sentence of a result, with its footnote"),
 }
 """Every verb. Its module is imported only when the verb is used or its own help is asked for."""
 
