@@ -1,0 +1,1 @@
+"""MiniGo: a Go player that learns from its own games, the whole loop on one machine."""

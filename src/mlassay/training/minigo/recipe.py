@@ -1,0 +1,125 @@
+"""MiniGo's configurations, importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinigoConfig:
+    """Everything that decides a MiniGo run. The defaults are the v0.5 reference's on 9×9."""
+
+    board: int = 9
+    komi: float = 7.5
+    n_filters: int = 32
+    n_blocks: int = 9
+    n_past: int = 8  # past positions among the input planes
+    conv_bias: bool = True
+    dense: int = 64
+    norm_momentum: float = 0.003  # PyTorch's way of saying .997
+    value_weight: float = 1.0
+    l2: float = 1e-4
+    games_per_generation: int = 2000
+    readouts: int = 200
+    leaves_at_once: int = 8
+    puct: float = 1.38
+    noise_share: float = 0.25
+    resign_at: float = -0.9
+    never_resign_share: float = 0.05
+    policy_power: float = 0.95  # of visits in the opening moves
+    examples_per_generation: int = 100_000
+    window_positions: int = 2_000_000
+    steps_per_generation: int = 6250
+    global_batch_size: int = 16
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 1e-2
+    boundaries: tuple[int, ...] = (1_000_000, 2_000_000)
+    momentum: float = 0.9
+    gate: float = 0.55
+    gating_games: int = 100
+    evaluation: str = "moves"  # share of professional moves found; "match": wins against a fixed opponent
+    eval_games: int = 100
+    eval_readouts: int = 1000
+    max_generations: int = 1000
+    max_epochs: float = 1000.0  # not used: generations count
+    eval_every_epochs: float = 1.0  # each generation
+    clip_norm: float = 0.0
+    target: float = 0.40
+
+
+def reference() -> MinigoConfig:
+    return MinigoConfig()
+
+
+def v07_reference() -> MinigoConfig:
+    """19×19 of v0.7 to v2.1: four past positions, liberty and capture planes, no convolution biases."""
+    return replace(
+        MinigoConfig(), board=19, n_filters=64, n_blocks=6, n_past=4, conv_bias=False, norm_momentum=0.05,
+        value_weight=0.5, games_per_generation=8192, readouts=800, global_batch_size=4096, learning_rate=0.16,
+        boundaries=(10_000, 20_000), evaluation="match", eval_readouts=100, target=0.5, noise_share=0.3,
+    )  # fmt: skip
+
+
+def small() -> MinigoConfig:
+    """5×5, a tenth of a million parameters less: to half the games won against a searcher that counts area."""
+    return replace(
+        MinigoConfig(),
+        board=5,
+        komi=0.5,
+        n_filters=24,
+        n_blocks=3,
+        n_past=2,
+        norm_momentum=0.1,
+        games_per_generation=64,
+        readouts=24,
+        leaves_at_once=4,
+        examples_per_generation=4000,
+        window_positions=12_000,
+        steps_per_generation=60,
+        global_batch_size=128,
+        learning_rate=0.02,
+        boundaries=(600, 1200),
+        gating_games=16,
+        evaluation="match",
+        eval_games=32,
+        eval_readouts=24,
+        max_generations=20,
+        target=0.6,
+    )
+
+
+def make(config: MinigoConfig, profile: str, around: Surroundings) -> Benchmark:
+    from mlassay.training.minigo.train import Minigo
+
+    metric = "move_prediction" if config.evaluation == "moves" else "win_rate"
+    spec = Spec(
+        benchmark="minigo",
+        log_id="minigo",
+        profile=profile,
+        targets=(Target(metric, config.target),),
+        global_batch_size=config.global_batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        hyperparameters={
+            "opt_name": "sgd",
+            "opt_base_learning_rate": config.learning_rate,
+            "opt_learning_rate_decay_boundary_steps": list(config.boundaries),
+            "actual_selfplay_games_per_generation": config.games_per_generation,
+            "train_batch_size": config.global_batch_size,
+        },
+        config=asdict(config),
+    )
+    return Minigo(config, spec, around)
+
+
+def recipe() -> Recipe:
+    return Recipe(
+        name="minigo",
+        area="reinforcement learning",
+        summary="MiniGo 9x9; small: 5x5",
+        log_id="minigo",
+        profiles={"reference": reference, "small": small},
+        make=make,
+        free_keys=("global_batch_size", "learning_rate", "boundaries", "games_per_generation"),
+    )
