@@ -38,6 +38,7 @@ class ModelBackend(ABC):
         self._wish_batch = max_batch
         self._warmup = warmup
         self._finish = (self._spec.finish if self._spec else None) or _first_output
+        self._infer = self._spec.infer if self._spec else None
         self._inputs: tuple[TensorSpec, ...] = ()  # in the order in which the task feeds them
         self._names: list[str] = []  # of the inputs
         self._outputs: tuple[TensorSpec, ...] = ()
@@ -84,7 +85,7 @@ class ModelBackend(ABC):
         self._loaded = True
         for size in dict.fromkeys((1, self._chunk)):
             for _ in range(self._warmup):
-                self.predict(self._zeros(size))
+                self._warm_up(size)
 
     def issue(self, query: Query) -> Outputs | None:
         first_id, indices = query
@@ -99,6 +100,8 @@ class ModelBackend(ABC):
 
     def predict(self, samples: Any) -> Sequence[Any]:
         """Answers for at most `max_batch` samples, as the sample library gives them."""
+        if self._infer is not None:
+            return self._infer(samples, self._run)
         batch = self._gather(samples)
         n = len(samples)
         if n != self._fixed_batch != 0:
@@ -147,6 +150,13 @@ class ModelBackend(ABC):
         if isinstance(samples[0], Mapping):
             return [np.stack([sample[tensor.name] for sample in samples]) for tensor in self._inputs]
         return [np.stack([sample[i] for sample in samples]) for i in range(len(self._inputs))]
+
+    def _warm_up(self, n: int) -> None:
+        if self._infer is None:
+            self.predict(self._zeros(n))
+        else:  # what its samples look like only the task knows
+            sizes = [[t.shape[0] or n, *(size or 1 for size in t.shape[1:])] for t in self._inputs]
+            self._run([np.zeros(size, tensor.dtype) for size, tensor in zip(sizes, self._inputs, strict=True)])
 
     def _zeros(self, n: int) -> Any:
         """n samples of zeros; open dimensions become 1."""

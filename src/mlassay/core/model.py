@@ -12,6 +12,13 @@ Finish = Callable[[Sequence[Any]], Sequence[Any]]
 """Postprocessing: the model's output arrays for a batch, in the model's order, to one answer per sample. Timed."""
 
 
+Run = Callable[[Sequence[Any]], Sequence[Any]]
+"""One inference: an array per input, in the order of ModelSpec.inputs, to an array per output."""
+
+Infer = Callable[[Any, Run], Sequence[Any]]
+"""Everything that is timed for a batch: samples as the library gives them, and the model, to one answer per sample."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output of a model. The first dimension is the batch; None stands for any size."""
@@ -43,4 +50,5 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...] = ()
     layout: str = ""  # "NCHW", "NHWC" for pictures
     finish: Finish | None = None  # None: the answer is the first output's row
+    infer: Infer | None = None  # instead of stack, run, finish: for samples of different sizes, several runs a sample
     about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # licence, origin: JSON-ready
