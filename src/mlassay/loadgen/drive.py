@@ -170,7 +170,7 @@ def _one_plan(run: Run, plan: Plan, samples: SampleLibrary) -> None:
             run.start_ns = run.clock.now_ns()
         row = run.n_issued
         try:
-            _loop_for(run.settings)(run, plan, row)
+            _loop_for(run)(run, plan, row)
             run.phase = "flush"
             run.sut.flush()
             run.phase = "issue"
@@ -199,7 +199,12 @@ def _issued_samples(run: Run) -> int:
     return int(run.columns.first_id[run.n_issued])
 
 
-def _loop_for(settings: Settings) -> Callable[[Run, Plan, int], None]:
+def _loop_for(run: Run) -> Callable[[Run, Plan, int], None]:
+    """The loop of the scenario. An adapter whose queries are of another kind may bring its own as `own_loop`."""
+    own: Callable[[Run, Plan, int], None] | None = getattr(run.sut, "own_loop", None)
+    if own is not None:
+        return own
+    settings = run.settings
     load = settings.load
     if isinstance(load, SingleStream | MultiStream):
         return _closed_loop
@@ -224,7 +229,7 @@ def _queries(plan: Plan, base_id: int) -> Iterator[Query]:
         yield Query(base_id + n_whole * size, tuple(rest.tolist()))
 
 
-def _wait_for(run: Run, ready: Callable[[], bool]) -> bool:
+def wait_for(run: Run, ready: Callable[[], bool]) -> bool:
     """Block until `ready()` or the run must stop; False in the second case. A virtual clock steps to its next plan."""
     sink, clock = run.sink, run.clock
     if clock.virtual:
@@ -252,7 +257,7 @@ def _drain(run: Run) -> None:
     if answered():
         return
     if run.clock.virtual:
-        _wait_for(run, answered)
+        wait_for(run, answered)
         return
     pause_s = 50e-6
     while not answered() and not run.sink.failed:
@@ -301,7 +306,7 @@ def _closed_loop(run: Run, plan: Plan, row: int) -> None:
     settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
     issued, returned, done = run.columns.issued, run.columns.returned, run.columns.done
     size, take, keeps = plan.samples_per_query, sink.take_inline, sink.wants_outputs
-    stop_at, least, most = _length(run, plan, row)
+    stop_at, least, most = length(run, plan, row)
     give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
     base_id = int(run.columns.first_id[row])
     run.due_ns.append(np.empty(0, np.int64))  # due when issued
@@ -326,14 +331,14 @@ def _await_query(run: Run, query: Query, done: memoryview) -> bool:
     first_id, indices = query
     last = first_id + len(indices)
     if last - first_id == 1:
-        return bool(done[first_id]) or _wait_for(run, lambda: bool(done[first_id]))
+        return bool(done[first_id]) or wait_for(run, lambda: bool(done[first_id]))
     if last - first_id <= FEW:
-        return all(done[first_id:last]) or _wait_for(run, lambda: all(done[first_id:last]))
+        return all(done[first_id:last]) or wait_for(run, lambda: all(done[first_id:last]))
     column = run.columns.done_array[first_id:last]
-    return bool(column.all()) or _wait_for(run, lambda: bool(column.all()))
+    return bool(column.all()) or wait_for(run, lambda: bool(column.all()))
 
 
-def _length(run: Run, plan: Plan, row: int) -> tuple[int, int, int]:
+def length(run: Run, plan: Plan, row: int) -> tuple[int, int, int]:
     """When a closed loop may end: (time, least rows, most rows). Accuracy plans run to their end."""
     settings = run.settings
     planned = row + len(plan.first_id) - 1
@@ -350,14 +355,14 @@ def _open_loop(run: Run, plan: Plan, row: int) -> None:
     take, keeps = sink.take_inline, sink.wants_outputs
     load = settings.load
     assert isinstance(load, Server)
-    until = _punctual(run, load.target_qps)
+    until = punctual(run, load.target_qps)
     limit, first_row = load.max_async_queries, row
     begin_ns = run.clock.now_ns() if row else run.start_ns
     give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
     most = settings.max_query_count or 1 << 62
     run.due_ns.append(plan.due_ns + (begin_ns - run.start_ns))
     for query, due in zip(
-        _queries(plan, int(run.columns.first_id[row])), _absolute(plan.due_ns, begin_ns), strict=True
+        _queries(plan, int(run.columns.first_id[row])), absolute(plan.due_ns, begin_ns), strict=True
     ):
         moment = now()
         if moment < due:
@@ -377,13 +382,13 @@ def _open_loop(run: Run, plan: Plan, row: int) -> None:
             return
 
 
-def _punctual(run: Run, rate_hz: float) -> Callable[[int], int]:
+def punctual(run: Run, rate_hz: float) -> Callable[[int], int]:
     if run.clock.virtual or not isinstance(run.clock, RealClock):
         return run.clock.sleep_until
     return sleeper(rate_hz, shared=True)
 
 
-def _absolute(due_ns: np.ndarray[Any, Any], start_ns: int) -> Iterator[int]:
+def absolute(due_ns: np.ndarray[Any, Any], start_ns: int) -> Iterator[int]:
     for begin in range(0, len(due_ns), BLOCK):
         yield from (due_ns[begin : begin + BLOCK] + start_ns).tolist()
 
@@ -398,7 +403,7 @@ def _below_limit(run: Run, row: int, limit: int) -> bool:
         waiting = (returned < 0) & (done[:row] == 0)
         return int(np.count_nonzero(waiting)) < limit
 
-    return below() or _wait_for(run, below)
+    return below() or wait_for(run, below)
 
 
 def _coalescing_loop(run: Run, plan: Plan, row: int) -> None:
@@ -406,7 +411,7 @@ def _coalescing_loop(run: Run, plan: Plan, row: int) -> None:
     settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
     load = settings.load
     assert isinstance(load, Server)
-    until = _punctual(run, load.target_qps)
+    until = punctual(run, load.target_qps)
     issued = np.frombuffer(run.columns.issued, np.int64)
     returned = np.frombuffer(run.columns.returned, np.int64)
     begin_ns = run.clock.now_ns() if row else run.start_ns
@@ -443,8 +448,8 @@ def _interval_loop(run: Run, plan: Plan, row: int) -> None:
     settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
     load = settings.load
     assert isinstance(load, IntervalMultiStream)
-    until = _punctual(run, 1e9 / load.interval_ns)
-    stop_at, least, most = _length(run, plan, row)
+    until = punctual(run, 1e9 / load.interval_ns)
+    stop_at, least, most = length(run, plan, row)
     begin_ns = run.clock.now_ns() if row else run.start_ns
     tick = 0
     due: list[int] = []
