@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlassay.compat.answers import Answers
 from mlassay.compat.handles import SutCallbacks
+from mlassay.compat.loops import loop_for
 from mlassay.compat.samples import QuerySample
 from mlassay.core.errors import MlassayError
 from mlassay.core.query import Query
-from mlassay.core.sut import Outputs, SampleLibrary, Sink
+from mlassay.core.sut import SampleLibrary, Sink
+from mlassay.loadgen.drive import Run, common_loop
+from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.sink import Completions
 from mlassay.loadgen.supervise import SutHung
 
@@ -23,67 +27,40 @@ class HarnessSut:
     """core.sut.SUT over the callbacks of a harness. Answers come through `answers`, never from `issue`.
 
     `max_in_flight`: stop issuing when more samples than that are open (the official server_max_async_queries);
-    0: no limit. `ones`: every query has one sample. `error`: what a callback raised. `too_many`: (issued, open) when
-    the limit ended the run.
+    0: no limit. `error`: what a callback raised. `too_many`: (issued, open) when the limit ended the run.
     """
 
-    def __init__(
-        self, callbacks: SutCallbacks, answers: Answers, *, max_in_flight: int = 0, ones: bool = False
-    ) -> None:
+    def __init__(self, callbacks: SutCallbacks, answers: Answers, *, max_in_flight: int = 0) -> None:
         self._callbacks = callbacks
         self._answers = answers
         self._limit = max_in_flight
-        self._ones = ones
         self._low = 0
         self.error: BaseException | None = None
         self.too_many: tuple[int, int] | None = None
-        self.issue: Callable[[Query], Outputs | None] = self._issuer()
 
     def open(self, sink: Sink, samples: SampleLibrary) -> None:
         assert isinstance(sink, Completions)
         self._answers.bind(sink)
 
-    def _issuer(self) -> Callable[[Query], Outputs | None]:
-        """The issue function: as little as possible between the generator's loop and the harness."""
-        answers, base, call = self._answers, self._answers.base, self._callbacks.issue
-        fast, keep_error, limited = self._callbacks.fast, self._keep_error, self._limit > 0
+    def own_loop(self, run: Run, plan: Plan, row: int) -> None:
+        """The short loop of the scenario where there is one, else the common one."""
+        fast = self._callbacks.fast
+        loop = loop_for(run, self._answers, self._callbacks.issue, fast=fast) if not self._limit else None
+        with self._errors_kept():
+            (loop or common_loop(run.settings))(run, plan, row)
 
-        def issue_one(query: Query) -> None:
-            first_id, (index,) = query
-            answers.top = first_id + 1
-            try:
-                call([QuerySample(first_id + base, index)])
-            except BaseException as error:
-                keep_error(error)
-                raise
-
-        def issue(query: Query) -> None:
-            first_id, indices = query
-            count = len(indices)
-            answers.top = first_id + count
-            try:
-                if fast:
-                    call(list(range(first_id + base, first_id + base + count)), _listed(indices))
-                else:
-                    call(_samples(first_id + base, _listed(indices)))
-            except BaseException as error:
-                keep_error(error)
-                raise
-            if limited:
-                self._count_open()
-
-        return issue_one if self._ones and not fast and not limited else issue
-
-    def _keep_error(self, error: BaseException) -> None:
-        """Remember what the harness raised, for its caller; towards the generator it is the SUT's failure.
-
-        An interrupt stays what it is. Whatever else the generator would let pass is raised as a RuntimeError.
-        """
-        if isinstance(error, KeyboardInterrupt | SutHung):
-            return
-        self.error = error
-        if isinstance(error, MlassayError) or not isinstance(error, Exception):
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    def issue(self, query: Query) -> None:
+        """A query of many samples, on the way through the common loops."""
+        first_id, indices = query
+        answers, count = self._answers, len(indices)
+        answers.top = first_id + count
+        first = first_id + answers.base
+        if self._callbacks.fast:
+            self._callbacks.issue(list(range(first, first + count)), _listed(indices))
+        else:
+            self._callbacks.issue(_samples(first, _listed(indices)))
+        if self._limit:
+            self._count_open()
 
     def _count_open(self) -> None:
         answers = self._answers
@@ -96,17 +73,30 @@ class HarnessSut:
             answers.sink.enough()
 
     def flush(self) -> None:
-        try:
+        with self._errors_kept():
             self._callbacks.flush()
-        except BaseException as error:
-            self._keep_error(error)
-            raise
 
     def close(self) -> None:
         """The harness ends its SUT itself."""
 
     def describe(self) -> Mapping[str, Any]:
         return {"name": self._callbacks.name(), "interface": "mlperf_loadgen"}
+
+    @contextlib.contextmanager
+    def _errors_kept(self) -> Iterator[None]:
+        """Remember what the harness raised, for its caller; towards the generator it is the SUT's failure.
+
+        An interrupt stays what it is. Whatever else the generator would let pass is raised as a RuntimeError.
+        """
+        try:
+            yield
+        except (KeyboardInterrupt, SutHung):
+            raise
+        except BaseException as error:
+            self.error = error
+            if isinstance(error, MlassayError) or not isinstance(error, Exception):
+                raise RuntimeError(f"{type(error).__name__}: {error}") from error
+            raise
 
 
 def _listed(indices: Any) -> list[int]:

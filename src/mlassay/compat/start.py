@@ -72,9 +72,7 @@ class Session:
         limit = settings.load.max_async_queries if isinstance(settings.load, Server) else 0
         first_tokens = tokens and settings.scenario.loadgen_name != "Offline"
         answers = Answers(plans, self.writer, tokens=tokens, first_tokens=first_tokens)
-        coalesced = isinstance(settings.load, Server) and settings.load.coalesce
-        ones = all(p.samples_per_query == 1 for p in plans) and not coalesced
-        sut = HarnessSut(self.sut, answers, max_in_flight=0 if plans[0].whole else limit, ones=ones)
+        sut = HarnessSut(self.sut, answers, max_in_flight=0 if plans[0].whole else limit)
         answering.begin(answers)
         try:
             recording = drive(_without_limit(settings), plans, sut, self.library)

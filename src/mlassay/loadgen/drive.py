@@ -202,9 +202,11 @@ def _issued_samples(run: Run) -> int:
 def _loop_for(run: Run) -> Callable[[Run, Plan, int], None]:
     """The loop of the scenario. An adapter whose queries are of another kind may bring its own as `own_loop`."""
     own: Callable[[Run, Plan, int], None] | None = getattr(run.sut, "own_loop", None)
-    if own is not None:
-        return own
-    settings = run.settings
+    return own or common_loop(run.settings)
+
+
+def common_loop(settings: Settings) -> Callable[[Run, Plan, int], None]:
+    """The loop of a scenario for SUTs that take queries."""
     load = settings.load
     if isinstance(load, SingleStream | MultiStream):
         return _closed_loop
@@ -361,9 +363,7 @@ def _open_loop(run: Run, plan: Plan, row: int) -> None:
     give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
     most = settings.max_query_count or 1 << 62
     run.due_ns.append(plan.due_ns + (begin_ns - run.start_ns))
-    for query, due in zip(
-        _queries(plan, int(run.columns.first_id[row])), absolute(plan.due_ns, begin_ns), strict=True
-    ):
+    for query, due in zip(_queries(plan, int(run.columns.first_id[row])), absolute(plan.due_ns, begin_ns), strict=True):
         moment = now()
         if moment < due:
             moment = until(due)

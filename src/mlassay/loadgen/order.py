@@ -82,9 +82,9 @@ def pick(loaded: LoadableSet, choice: Choice) -> Int32:
     library = np.asarray(loaded.samples, np.int32)
     stride = choice.samples_per_query if choice.consecutive else 1
     starts = _starts(words, loaded, choice, stride, toolchain)
-    if not choice.consecutive:
-        return library[starts]
-    return library[(starts[:, np.newaxis] + np.arange(stride)).ravel()]
+    if choice.consecutive:
+        starts = (starts[:, np.newaxis] + np.arange(stride)).ravel()
+    return np.take(library, starts)
 
 
 def pick_offline(loaded: LoadableSet, choice: Choice) -> Int32:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Words:
     def __init__(self, seed: int | None = None) -> None:
         """Only the lowest 32 bits of `seed` count, as in the engine's constructor."""
         engine = np.random.MT19937()
-        engine._legacy_seeding((DEFAULT_SEED if seed is None else seed) % WORD_VALUES)  # type: ignore[attr-defined]
+        cast(Any, engine)._legacy_seeding((DEFAULT_SEED if seed is None else seed) % WORD_VALUES)
         self._generator = np.random.Generator(engine)
         self._ahead: UInt32 = np.empty(0, np.uint32)
 
