@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlassay._version import __version__
 from mlassay.core.errors import BadFile
+from mlassay.results.check_import import add_findings
 from mlassay.results.database import Database
 from mlassay.results.inference_import import read_inference
 from mlassay.results.origin import Origin, origin_of
 from mlassay.results.rows import Batch, SourceRow
+from mlassay.results.run_import import read_run_folder, run_folders
 from mlassay.results.store import Change, known_signature, sources, store
 from mlassay.results.training_import import entry_folders, read_training, round_of
 from mlassay.submission import layout as lay
@@ -41,23 +42,52 @@ class Imported:
     n_findings: int
     seconds: float
 
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        if self.change is Change.UNCHANGED:
+            return f"{self.source}: unchanged, {self.n_results:,} results"
+        parts = [f"{self.n_results:,} {self.suite} results", f"{self.n_runs:,} runs"]
+        parts += [f"{self.n_audits:,} audit runs"] if self.n_audits else []
+        parts += [f"{self.n_absent:,} entries without content"] if self.n_absent else []
+        parts += [f"{self.n_findings:,} notes"] if self.n_findings else []
+        where = f" (round {self.round})" if self.round else ""
+        return f"{self.source}{where}: {self.change}, {', '.join(parts)}, {self.seconds:.1f} s"
 
-def import_path(database: Database, path: str | Path, *, force: bool = False, round: str = "auto") -> Imported:
-    """Read whatever lies at `path` and store it. The same content again changes nothing.
 
-    `force` reads even when the listing has not changed. Raises BadFile when there is nothing to import.
+def import_path(
+    database: Database, path: str | Path, *, force: bool = False, round: str = "auto", with_checks: bool = False
+) -> list[Imported]:
+    """Read whatever lies at `path` and store it: a tree is one source, each run folder is one of its own.
+
+    The same content again changes nothing. `force` reads even when the listing has not changed; `with_checks` asks the
+    submission checker and keeps its findings. Raises BadFile when there is nothing to import.
     """
-    begin = time.perf_counter()
     place = Path(path)
+    folders = run_folders(place) if place.is_dir() else []
+    if folders:
+        return [_import_run(database, folder) for folder in folders]
+    return [_import_tree(database, place, force=force, round=round, with_checks=with_checks)]
+
+
+def _import_run(database: Database, folder: Path) -> Imported:
+    begin = time.perf_counter()
+    batch = read_run_folder(folder, READER)
+    return _imported(folder, batch, store(database, batch), begin)
+
+
+def _import_tree(database: Database, place: Path, *, force: bool, round: str, with_checks: bool) -> Imported:
+    begin = time.perf_counter()
     tree = open_tree(place)
     origin = origin_of(place, tree)
     signature = listing_signature(tree)
+    reader = f"{READER}, with checks" if with_checks else READER
     known = None if force else known_signature(database, origin.name)
-    if known == (signature, READER):
-        return _unchanged(database, path, origin, begin)
-    batch = read_batch(place, tree, origin, signature, round=round)
+    if known == (signature, reader):
+        return _unchanged(database, place, origin, begin)
+    batch = read_batch(place, tree, origin, signature, round=round, with_checks=with_checks)
     change = store(database, batch)
-    return _imported(path, batch, change, begin)
+    return _imported(place, batch, change, begin)
 
 
 def listing_signature(tree: Tree) -> str:
@@ -69,12 +99,15 @@ def listing_signature(tree: Tree) -> str:
     return total.hexdigest()
 
 
-def read_batch(place: Path, tree: Tree, origin: Origin, signature: str, *, round: str = "auto") -> Batch:
+def read_batch(
+    place: Path, tree: Tree, origin: Origin, signature: str, *, round: str = "auto", with_checks: bool = False
+) -> Batch:
     """Every row of one source. Raises BadFile when the path holds nothing that can be imported."""
-    for reads in _KINDS:
-        batch = reads(place, tree, origin, signature, round)
-        if batch is not None:
-            return batch
+    batch = _inference(place, tree, origin, signature, round, with_checks)
+    if batch is None:
+        batch = _training(place, tree, origin, signature, round)
+    if batch is not None:
+        return batch
     raise BadFile(
         place,
         found="nothing that can be imported",
@@ -83,7 +116,7 @@ def read_batch(place: Path, tree: Tree, origin: Origin, signature: str, *, round
     )
 
 
-def _inference(place: Path, tree: Tree, origin: Origin, signature: str, round: str) -> Batch | None:
+def _inference(place: Path, tree: Tree, origin: Origin, signature: str, round: str, with_checks: bool) -> Batch | None:
     root = lay.find_root(tree)
     if root is not None:
         located = Located(tree.below(root), "submission")
@@ -95,12 +128,16 @@ def _inference(place: Path, tree: Tree, origin: Origin, signature: str, round: s
     submission = open_submission(located, round=wanted)
     if not any(s.results for s in submission.submitters):
         return None
-    batch = Batch(_source(origin, tree, signature, place, "inference", submission.round_name))
+    batch = Batch(_source(origin, tree, signature, place, "inference", submission.round_name, with_checks))
     read_inference(submission, batch)
+    if with_checks:
+        add_findings(submission, located, batch)
     return batch
 
 
-def _source(origin: Origin, tree: Tree, signature: str, place: Path, suite: str, round: str) -> SourceRow:
+def _source(
+    origin: Origin, tree: Tree, signature: str, place: Path, suite: str, round: str, with_checks: bool = False
+) -> SourceRow:
     return SourceRow(
         name=origin.name,
         kind="repository" if origin.published else "submission",
@@ -109,7 +146,7 @@ def _source(origin: Origin, tree: Tree, signature: str, place: Path, suite: str,
         origin=str(place),
         url=origin.url,
         commit_id=origin.commit_id,
-        reader=READER,
+        reader=f"{READER}, with checks" if with_checks else READER,
         signature=signature,
         published=origin.published,
         n_files=len(tree.nodes),
@@ -138,9 +175,6 @@ def _training_root(tree: Tree) -> str:
             break
         root = below
     return root
-
-
-_KINDS: list[Callable[[Path, Tree, Origin, str, str], Batch | None]] = [_inference, _training]
 
 
 def _imported(path: str | Path, batch: Batch, change: Change, begin: float) -> Imported:

@@ -82,6 +82,21 @@ V1 = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (V1,)
+V2 = Migration(
+    2,
+    "run folders: the bounds that a run was held against, and its latencies, query by query",
+    (
+        """CREATE TABLE bound (
+            run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, position INTEGER NOT NULL,
+            name TEXT NOT NULL, ok BOOLEAN NOT NULL, value DOUBLE PRECISION, bound DOUBLE PRECISION,
+            unit TEXT NOT NULL, text TEXT NOT NULL, clause TEXT NOT NULL, hint TEXT NOT NULL,
+            PRIMARY KEY (run_id, position))""",
+        """CREATE TABLE trace (
+            run_id INTEGER NOT NULL PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE, n BIGINT NOT NULL,
+            n_unanswered BIGINT NOT NULL, latencies {bytes} NOT NULL, timeline TEXT NOT NULL)""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (V1, V2)
 
 LATEST = MIGRATIONS[-1].version

@@ -176,6 +176,33 @@ class FindingRow:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundRow:
+    """One bound that a run was held against. `run_at` indexes the batch's runs."""
+
+    run_at: int
+    position: int
+    name: str
+    ok: bool
+    value: float | None
+    bound: float | None
+    unit: str = ""
+    text: str = ""
+    clause: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceRow:
+    """A run's latencies in order of their queries, packed by `per_query.pack`, and a time line as JSON."""
+
+    run_at: int
+    n: int
+    n_unanswered: int
+    latencies: bytes
+    timeline: str
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything that one source says, ready to be stored in one transaction."""
@@ -187,6 +214,8 @@ class Batch:
     accuracies: list[AccuracyRow] = field(default_factory=list)
     audits: list[AuditRow] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
+    bounds: list[BoundRow] = field(default_factory=list)
+    traces: list[TraceRow] = field(default_factory=list)
 
     def note(self, check_id: str, place: str, found: str, expected: str = "", **more: Any) -> None:
         """Keep an oddity that was met while reading."""

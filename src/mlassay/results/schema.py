@@ -15,7 +15,20 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependency("SQLAlchemy", extra="results", why="the results database needs it") from error
 
-__all__ = ["accuracy", "audit", "finding", "metadata", "result", "run", "sa", "schema_version", "source", "system"]
+__all__ = [
+    "accuracy",
+    "audit",
+    "bound",
+    "finding",
+    "metadata",
+    "result",
+    "run",
+    "sa",
+    "schema_version",
+    "source",
+    "system",
+    "trace",
+]
 
 metadata = sa.MetaData()
 
@@ -222,4 +235,29 @@ finding = sa.Table(
     _need("expected", Text),
     _need("clause", Text),
     _need("hint", Text),
+)
+
+bound = sa.Table(
+    "bound",
+    metadata,
+    _of("run", key=True),
+    sa.Column("position", Integer, primary_key=True, autoincrement=False),
+    _need("name", Text),
+    _need("ok", Boolean),
+    _may("value", Real),
+    _may("bound", Real),
+    _need("unit", Text),
+    _need("text", Text),
+    _need("clause", Text),
+    _need("hint", Text),
+)
+
+trace = sa.Table(
+    "trace",
+    metadata,
+    _of("run", key=True),
+    _need("n", BigInteger),
+    _need("n_unanswered", BigInteger),
+    _need("latencies", sa.LargeBinary),
+    _need("timeline", Text),
 )

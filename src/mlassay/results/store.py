@@ -72,7 +72,8 @@ def digest_of(batch: Batch) -> str:
     source = {f.name: getattr(batch.source, f.name) for f in fields(batch.source)}
     del source["origin"], source["signature"]
     total = hashlib.sha256(repr(source).encode("utf-8", "surrogatepass"))
-    for rows in (batch.systems, batch.results, batch.runs, batch.accuracies, batch.audits, batch.findings):
+    kinds = (batch.systems, batch.results, batch.runs, batch.accuracies, batch.audits, batch.findings)
+    for rows in (*kinds, batch.bounds, batch.traces):
         total.update(repr(rows).encode("utf-8", "surrogatepass"))
     return total.hexdigest()
 
@@ -88,6 +89,8 @@ def _insert(connection: sa.Connection, batch: Batch, digest: str) -> None:
     _bulk(connection, tables.result, batch.results, source_id=source_id, first=first)
     _bulk(connection, tables.run, batch.runs, first=first)
     _bulk(connection, tables.accuracy, batch.accuracies, first=first)
+    _bulk(connection, tables.bound, batch.bounds, first=first)
+    _bulk(connection, tables.trace, batch.traces, first=first)
     for table, rows in ((tables.audit, batch.audits), (tables.finding, batch.findings)):
         first[table.name] = _next_id(connection, table)
         _bulk(connection, table, rows, source_id=source_id, first=first)

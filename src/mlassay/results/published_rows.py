@@ -1,0 +1,22 @@
+"""What every table of the published history starts from: the closed rows of a round, and their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlassay.results.queries import Filter, ResultView, results
+from mlassay.results.schema import sa
+
+
+def closed_results(connection: sa.Connection, round_name: str, suite: str = "inference") -> list[ResultView]:
+    """Published closed results of a round."""
+    wanted = Filter(suite=(suite,), round=(round_name,), division=("closed",), published=True)
+    return results(connection, wanted)
+
+
+def sources_of(rows: Sequence[ResultView]) -> tuple[str, ...]:
+    """The published repositories behind some rows, with commit and reader."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        seen[row.source] = f"{row.url} at {row.commit_id or 'an unstated commit'}, read by {row.reader}"
+    return tuple(seen[name] for name in sorted(seen))
