@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlassay.core.enums import Division, Mode, Scenario
     from mlassay.core.errors import MlassayError
     from mlassay.core.query import Query
+    from mlassay.runs.api import run
 
 _PUBLIC = {
     "Division": "mlassay.core.enums",
@@ -21,9 +22,10 @@ _PUBLIC = {
     "Scenario": "mlassay.core.enums",
     "MlassayError": "mlassay.core.errors",
     "Query": "mlassay.core.query",
+    "run": "mlassay.runs.api",
 }
 
-__all__ = ["Division", "MlassayError", "Mode", "Query", "Scenario", "__version__"]
+__all__ = ["Division", "MlassayError", "Mode", "Query", "Scenario", "__version__", "run"]
 
 
 def __getattr__(name: str) -> Any:

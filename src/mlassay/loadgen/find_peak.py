@@ -121,7 +121,8 @@ def _confirm(
                 load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, precision)
             )
         high = load
-        smaller = search.rounded(load - 1 if search.integer else load * (1 - precision * (attempt + 1)))
+        step = load * precision * (attempt + 1)
+        smaller = search.rounded(load - max(1.0, step) if search.integer else load - step)
         if smaller <= 0 or smaller >= load:
             break
         load = smaller

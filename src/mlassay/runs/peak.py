@@ -27,7 +27,8 @@ from mlassay.tasks.task import OpenTask
 
 PROBE_NS = 2 * NS_PER_S
 PROBE_QUERIES = 300
-"""A probe lasts this long and this many queries at least: enough to see a queue that grows."""
+PROBE_INTERVALS = 40
+"""A probe lasts this long and this many queries (fixed intervals: so many of them) at least."""
 
 HOPELESS = 5
 """A probe whose recent p50 is this many times the bound is not waited for."""
@@ -107,10 +108,11 @@ def _seeded(settings: Settings, seed: int) -> Settings:
 def _try(prepared: Prepared, kind: _Kind, load: float, seed: int, shown: Shown) -> Probe:
     """One short probe."""
     shown.phase(f"probing {load:,.4g} {'streams' if kind.streams else 'queries/s'}")
+    queries = PROBE_INTERVALS if kind.streams else PROBE_QUERIES
     settings = replace(
         _seeded(kind.at(prepared.settings, load), seed),
         min_duration_ns=min(PROBE_NS, prepared.settings.min_duration_ns or PROBE_NS),
-        min_query_count=min(PROBE_QUERIES, prepared.settings.min_query_count or PROBE_QUERIES),
+        min_query_count=min(queries, prepared.settings.min_query_count or queries),
         early_stopping=False,
         max_duration_ns=max(20 * NS_PER_S, 4 * PROBE_NS),
     )

@@ -88,7 +88,7 @@ def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | Non
     own errors; UsageError when a Server rate is missing.
     """
     task = task or open_task(request)
-    wishes = _wishes_of(request, task)
+    wishes = _short_if_asked(_wishes_of(request, task))
     resolve(wishes)  # refuse what the rules refuse before anything is loaded
     sut = sut or make_sut(request, task.model)
     wishes, probed = _probe(wishes, task, sut)
@@ -120,6 +120,19 @@ def _wishes_of(request: RunRequest, task: OpenTask) -> Wishes:
             hint="use --division open, or give the official model and data",
         )
     return wishes
+
+
+def _short_if_asked(wishes: Wishes) -> Wishes:
+    """Who asks for a shorter duration than the round's and names no count wants the counts short too."""
+    if wishes.round == "none" or wishes.min_duration_ns is None:
+        return wishes
+    if wishes.min_duration_ns >= resolve(replace(wishes, min_duration_ns=None)).required.min_duration_ns:
+        return wishes
+    return replace(
+        wishes,
+        min_query_count=1 if wishes.min_query_count is None else wishes.min_query_count,
+        min_sample_count=1 if wishes.min_sample_count is None else wishes.min_sample_count,
+    )
 
 
 def _probe(wishes: Wishes, task: OpenTask, sut: SUT) -> tuple[Wishes, tuple[str, ...]]:

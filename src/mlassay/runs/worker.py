@@ -21,6 +21,6 @@ class PredictFactory:
 
         request = replace(self.request, workers=0)
         backend = backend_registry.load(request.backend)(open_task(request).model, **request.backend_options)
-        backend.prepare()
+        backend.ensure_loaded()
         predict: Callable[[Sequence[Any]], Sequence[Any]] = backend.predict
         return predict
