@@ -112,13 +112,13 @@ def small(shape: str) -> LlmConfig:
         global_batch_size=32,
         learning_rate=4e-3,
         warmup_steps=50,
-        decay_steps=1500,
+        decay_steps=600,
         epsilon=1e-8,
-        eval_every_samples=3200,
+        eval_every_samples=1600,
         n_eval_sequences=512,
         max_epochs=4.0,
-        max_steps=1600,
-        target=1.72,
+        max_steps=600,
+        target=1.6,
     )
 
 

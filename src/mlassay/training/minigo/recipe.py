@@ -63,7 +63,7 @@ def v07_reference() -> MinigoConfig:
 
 
 def small() -> MinigoConfig:
-    """5×5, a tenth of a million parameters less: to half the games won against a searcher that counts area."""
+    """5×5, 36 thousand parameters: until three games in four are won against a searcher that counts area."""
     return replace(
         MinigoConfig(),
         board=5,
@@ -83,10 +83,10 @@ def small() -> MinigoConfig:
         boundaries=(600, 1200),
         gating_games=16,
         evaluation="match",
-        eval_games=32,
+        eval_games=64,
         eval_readouts=24,
         max_generations=20,
-        target=0.6,
+        target=0.75,
     )
 
 

@@ -1,0 +1,1 @@
+"""Translation: GNMT (recurrent) and Transformer (attention alone), on WMT or on number words."""

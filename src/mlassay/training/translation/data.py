@@ -1,0 +1,104 @@
+"""Sentence pairs as piece numbers: number words, or parallel files of word pieces with their vocabulary."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlassay.core.errors import BadFile
+from mlassay.training.common.order import Indices
+from mlassay.training.translation.numbers import english, german
+
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
+
+N_TRAIN, N_EVAL, HIGHEST = 12_000, 400, 100_000
+_WORDS = re.compile(r"[a-z]+|-")
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Sources and targets as piece numbers without specials, and the pieces' spelling."""
+
+    sources: list[list[int]]
+    targets: list[list[int]]
+    pieces: list[str]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        """Sources ending in END (B, S) and targets between BEGIN and END (B, T), padded."""
+        return (
+            padded([[*self.sources[i], END] for i in indices]),
+            padded([[BEGIN, *self.targets[i], END] for i in indices]),
+        )
+
+
+def padded(rows: list[list[int]]) -> Tensor:
+    out = torch.full((len(rows), max(map(len, rows))), PAD)
+    for row, numbers in zip(out, rows, strict=True):
+        row[: len(numbers)] = torch.tensor(numbers)
+    return out
+
+
+def load(data_format: str, path: Path | None, vocabulary: int, max_pieces: int) -> tuple[Pairs, Pairs]:
+    """Training pairs (too long ones left out) and evaluation pairs (all)."""
+    if data_format == "numbers":
+        return number_pairs(vocabulary)
+    if path is None:
+        raise BadFile(
+            "--data", found="not given", expected="a folder with vocab.txt, train.en, train.de, test.en, test.de"
+        )
+    pieces = _vocabulary(path / "vocab.txt", vocabulary)
+    number = {p: k for k, p in enumerate(pieces)}
+    train, test = (_read(path, part, number, pieces) for part in ("train", "test"))
+    short = [k for k in range(len(train)) if max(len(train.sources[k]), len(train.targets[k])) <= max_pieces - 2]
+    kept = Pairs([train.sources[k] for k in short], [train.targets[k] for k in short], pieces)
+    if not len(kept):
+        raise BadFile(path, found="without sentences short enough", expected=f"at most {max_pieces - 2} pieces")
+    return kept, test
+
+
+def number_pairs(vocabulary: int) -> tuple[Pairs, Pairs]:
+    """English words to German letters; the split is fixed, so that every run faces the same test."""
+    chosen = np.random.default_rng(20170612).choice(HIGHEST, N_TRAIN + N_EVAL, replace=False)
+    questions = [_WORDS.findall(english(int(n))) for n in chosen]
+    answers = [list(german(int(n))) for n in chosen]
+    pieces = [*SPECIALS, *sorted({w for q in questions for w in q} | {c for a in answers for c in a})]
+    if len(pieces) > vocabulary:
+        raise ValueError(f"{len(pieces)} pieces do not fit a vocabulary of {vocabulary}")
+    number = {p: k for k, p in enumerate(pieces)}
+    sources = [[number[w] for w in q] for q in questions]
+    targets = [[number[c] for c in a] for a in answers]
+    return (
+        Pairs(sources[:N_TRAIN], targets[:N_TRAIN], pieces),
+        Pairs(sources[N_TRAIN:], targets[N_TRAIN:], pieces),
+    )
+
+
+def _vocabulary(path: Path, limit: int) -> list[str]:
+    if not path.exists():
+        raise BadFile(path, found="absent", expected="one piece a line, the four specials not among them")
+    pieces = [*SPECIALS, *path.read_text(encoding="utf-8").split()]
+    if len(pieces) > limit:
+        raise BadFile(path, found=f"{len(pieces)} pieces with the specials", expected=f"at most {limit}")
+    return pieces
+
+
+def _read(folder: Path, part: str, number: dict[str, int], pieces: list[str]) -> Pairs:
+    sides = []
+    for language in ("en", "de"):
+        path = folder / f"{part}.{language}"
+        if not path.exists():
+            raise BadFile(path, found="absent", expected="one sentence a line, pieces between spaces")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        sides.append([[number.get(p, UNKNOWN) for p in line.split()] for line in lines])
+    if len(sides[0]) != len(sides[1]):
+        raise BadFile(folder, key=part, found=f"{len(sides[0])} and {len(sides[1])} lines", expected="equally many")
+    return Pairs(sides[0], sides[1], pieces)
