@@ -86,6 +86,8 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", type=int, help="One seed for all three random streams (without a round)."),
         click.option("--coalesce", is_flag=True, help="Server: hand over all that is due as one query."),
         click.option("--max-async", type=click.IntRange(1), help="Server: most queries in flight."),
+        click.option("--user-conf", type=click.Path(path_type=Path), help="Settings in the official user.conf format."),
+        click.option("--audit-config", type=click.Path(path_type=Path), help="An audit.config to lay on top."),
         click.option("--stall-timeout", type=DURATION, help="Longest wait for any answer. Default 5m."),
     ]  # fmt: skip
     for option in reversed(options):

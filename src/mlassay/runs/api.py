@@ -52,6 +52,8 @@ def run(
     coalesce: bool | None = None,
     max_async: int | None = None,
     stall_timeout: Duration = None,
+    user_conf: Path | None = None,
+    audit_config: Path | None = None,
     out: str | Path | None = None,
 ) -> RunResults:
     """Run a task in one scenario and judge the result; the words are those of `mlassay run --help`.

@@ -23,6 +23,7 @@ from mlassay.rules.reader import load_round
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
 from mlassay.runs.request import RunRequest
+from mlassay.runs.user_conf import confs_of, laid_over, with_expectations
 from mlassay.stats.percentile import percentile
 from mlassay.tasks import task_registry
 from mlassay.tasks.task import OpenTask, Task, TaskRequest
@@ -88,11 +89,13 @@ def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | Non
     own errors; UsageError when a Server rate is missing.
     """
     task = task or open_task(request)
-    wishes = _short_if_asked(_wishes_of(request, task))
-    resolve(wishes)  # refuse what the rules refuse before anything is loaded
+    confs = confs_of(request)
+    wishes = with_expectations(_short_if_asked(_wishes_of(request, task)), confs)
+    laid_over(resolve(wishes), wishes, confs)  # refuse what the rules refuse before anything is loaded
     sut = sut or make_sut(request, task.model)
     wishes, probed = _probe(wishes, task, sut)
-    return Prepared(request=request, task=task, sut=sut, settings=resolve(wishes), probed=probed)
+    settings = laid_over(resolve(wishes), wishes, confs)
+    return Prepared(request=request, task=task, sut=sut, settings=settings, probed=probed)
 
 
 def _wishes_of(request: RunRequest, task: OpenTask) -> Wishes:

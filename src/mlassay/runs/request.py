@@ -30,6 +30,8 @@ class RunRequest:
     model: str = ""
     task_options: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     performance_count: int = 0
+    user_conf: Path | None = None  # the submitter's settings in the official format
+    audit_config: Path | None = None  # a compliance test's, laid on top
     out: Path | None = None  # None: a new folder under ./runs
     trace_json: bool = False  # also write the Chrome trace
     command: str = ""  # as typed, for the record
