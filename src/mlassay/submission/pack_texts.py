@@ -50,14 +50,15 @@ def measurements_json(run: Run, round_: Round, request: PackRequest) -> bytes:
     Raises UsageError for a field that nobody knows: a guess would be published as a fact.
     """
     known = _known_measurements(run)
-    data: dict[str, Any] = {}
-    for name in round_.system_fields.measurements:
-        value = request.measurements.get(name, known.get(name, ""))
-        if not value:
-            raise UsageError(
-                f"{name} is not known from {run.path}", hint=f"say it with -m {name}=..., such as -m {name}=fp32"
-            )
-        data[name] = value
+    data: dict[str, Any] = {
+        name: request.measurements.get(name, known.get(name, "")) for name in round_.system_fields.measurements
+    }
+    missing = [name for name, value in data.items() if not value]
+    if missing:
+        raise UsageError(
+            f"{', '.join(missing)}: not known from {run.path}",
+            hint="say it with " + " ".join(f"-m {name}=..." for name in missing),
+        )
     return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
 
 
