@@ -82,7 +82,8 @@ def official_numbers(measures: Measures, trace: Trace, settings: Settings) -> di
     numbers["result_query_count"] = float(trace.n_queries)
     n_samples = len(measures.sample_latency_ns)
     if isinstance(load, Server):
-        numbers["result_overlatency_query_count"] = float(over_latency(measures, load))
+        late = int(np.count_nonzero(measures.sample_latency_ns > load.latency_bound_ns))
+        numbers["result_overlatency_query_count"] = float(late)  # of whole samples, with token bounds too
         numbers["result_scheduled_samples_per_sec"] = _rate(trace.n_queries - 1, measures.last_due_ns)
         numbers["result_completed_samples_per_sec"] = _rate(n_samples - 1, measures.duration_ns)
     elif isinstance(load, Offline):
@@ -98,7 +99,7 @@ def official_numbers(measures: Measures, trace: Trace, settings: Settings) -> di
         numbers["result_qps_without_loadgen_overhead"] = 1e9 / mean if mean else 0.0
     numbers |= _latency_keys(measures.latency)
     if settings.token_latencies:
-        numbers |= _token_keys(measures, settings)
+        numbers |= _token_keys(measures, trace, settings)
     return numbers
 
 
@@ -116,7 +117,7 @@ def _latency_keys(summary: Mapping[str, int]) -> dict[str, float]:
     return numbers | dict(_percentile_keys(summary, "result_{}_percentile_latency_ns"))
 
 
-def _token_keys(measures: Measures, settings: Settings) -> dict[str, float]:
+def _token_keys(measures: Measures, trace: Trace, settings: Settings) -> dict[str, float]:
     numbers = {
         f"result_first_token_{name}_latency_ns": float(measures.ttft.get(name, 0)) for name in ("min", "max", "mean")
     }
@@ -125,8 +126,14 @@ def _token_keys(measures: Measures, settings: Settings) -> dict[str, float]:
     for name in ("min", "max", "mean"):
         numbers[f"result_time_to_output_token_{name}"] = float(measures.tpot.get(name, 0))
     rate = _rate(measures.tokens, measures.duration_ns)
-    key = "result_tokens_per_second" if isinstance(settings.load, Offline) else "result_completed_tokens_per_second"
-    numbers[key] = rate
+    if isinstance(settings.load, Offline):
+        numbers["result_tokens_per_second"] = rate
+        return numbers
+    numbers["result_completed_tokens_per_second"] = rate
+    issuing_ns = int(trace.issued_ns[-1]) if trace.n_queries else 0
+    numbers["result_token_throughput_with_loadgen_overhead"] = _rate(measures.tokens, issuing_ns)
+    total_ns = float(measures.sample_latency_ns.sum())
+    numbers["result_token_throughput"] = measures.tokens / total_ns if total_ns else 0.0  # per ns of latency
     return numbers
 
 
