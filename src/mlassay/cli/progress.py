@@ -65,14 +65,18 @@ class RunProgress:
 
 def _share(progress: Progress) -> float:
     """Of the time or the queries, whichever is further from done; accuracy runs have only queries."""
-    by_count = progress.answered / max(progress.planned, 1)
+    by_count = progress.answered_samples / max(progress.planned_samples, 1)
+    if progress.planned == 1:
+        return min(1.0, by_count)
     by_time = progress.elapsed_ns / progress.min_duration_ns if progress.min_duration_ns else by_count
     return min(1.0, max(by_count, by_time))
 
 
 def _text(progress: Progress) -> str:
     seconds = progress.elapsed_ns / 1e9
-    parts = [format_rate(progress.answered / max(seconds, 1e-9), "queries")]
+    single = progress.planned == 1
+    count, what = (progress.answered_samples, "samples") if single else (progress.answered, "queries")
+    parts = [format_rate(count / max(seconds, 1e-9), what)]
     if progress.p50_ns >= 0:
         parts.append(f"p50 {format_ns(progress.p50_ns)}, p99 {format_ns(progress.p99_ns)}")
     share = _share(progress)

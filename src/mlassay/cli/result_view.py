@@ -36,9 +36,8 @@ def print_outcome(outcome: Outcome, *, title: str, accuracy: str = "", console: 
     console = console or Console()
     colour = COLOURS[outcome.verdict]
     console.print(f"[bold]{title}[/bold]")
-    console.print(
-        f"  [{colour}]{outcome.verdict.value}[/{colour}]  {metric_text(outcome.metric)}{known(outcome.metric)}"
-    )
+    told = f"{metric_text(outcome.metric)}{known(outcome.metric)}" if outcome.mode is not Mode.ACCURACY else ""
+    console.print(f"  [{colour}]{outcome.verdict.value}[/{colour}]  {told}")
     if accuracy:
         console.print(f"  accuracy: {accuracy}")
     console.print(f"  {outcome.n_queries:,} queries, {outcome.n_samples:,} samples, {format_ns(outcome.duration_ns)}")

@@ -44,6 +44,8 @@ class Progress:
     issued: int
     answered: int
     planned: int
+    answered_samples: int
+    planned_samples: int
     min_duration_ns: int
     p50_ns: int
     p99_ns: int
@@ -193,7 +195,16 @@ class Supervisor:
             if self._issued > self._low:
                 answered += int(self._answered_rows(self._low, self._issued, returned).sum())
         elapsed_ns = time.perf_counter_ns() - run.start_ns
-        return Progress(elapsed_ns, self._issued, answered, self._planned, run.settings.min_duration_ns, p50, p99)
+        return Progress(
+            elapsed_ns, self._issued, answered, self._planned, self._answered_samples(), run.columns.n_samples,
+            run.settings.min_duration_ns, p50, p99,
+        )  # fmt: skip
+
+    def _answered_samples(self) -> int:
+        """Of finished queries all samples, of open ones those that are done."""
+        columns = self._run.columns
+        first, last = int(columns.first_id[self._low]), int(columns.first_id[self._issued])
+        return first + int(np.count_nonzero(columns.done_array[first:last]))
 
     def _recent_latency(self) -> np.ndarray[Any, Any]:
         run = self._run
