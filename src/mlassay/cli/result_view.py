@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlassay.core.enums import Mode
 from mlassay.core.outcome import BoundCheck, Metric, Outcome, Verdict
 from mlassay.core.units import format_ns, format_rate
 
