@@ -10,6 +10,7 @@ import pytest
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import format_mllog
 from mlassay.runs.score import score_tree
+from mlassay.runs.training_rules import round_of, round_score_rule
 from mlassay.stats.training_score import score_rule
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -49,8 +50,8 @@ def test_a_resumed_run_is_not_scorable_in_closed(tmp_path):
 
 def test_runs_are_taken_in_the_order_of_their_numbers(tmp_path):
     for i in range(12):
-        write_run(tmp_path / "ncf" / f"result_{i}.txt", 60 + i)
-    (entry,) = score_tree(tmp_path, round_name="v5.1").entries
+        write_run(tmp_path / "bert" / f"result_{i}.txt", 60 + i)
+    (entry,) = score_tree(tmp_path, round_name="v5.0").entries  # ten of twelve: three windows, the middle one counts
     assert entry.score.kept == tuple(f"result_{i}.txt" for i in range(2, 10))
 
 
@@ -74,6 +75,14 @@ def test_a_folder_without_logs_is_refused(tmp_path):
 def test_ncf_of_v05_takes_the_first_fifty():
     assert score_rule("v0.5", "ncf", 100).first_converged == 50
     assert score_rule("", "ncf", 100).first_converged == 0
+    assert round_score_rule(round_of("v0.5"), "ncf", 100).first_converged == 50
+
+
+def test_the_rule_of_a_round_comes_from_its_data():
+    unet = round_score_rule(round_of("v1.1"), "unet3d", 40)
+    assert (unet.runs_required, unet.drop_fastest, unet.drop_slowest, unet.max_non_converged) == (40, 4, 4, 4)
+    assert not round_score_rule(round_of("v1.0"), "bert", 10).windows
+    assert round_score_rule(round_of("v2.0"), "bert", 10).windows
 
 
 PUBLISHED = {

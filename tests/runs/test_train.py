@@ -141,6 +141,13 @@ def test_closed_refuses_what_open_records(tmp_path):
         train_benchmark(
             request(tmp_path, round="v4.0", division=Division.CLOSED, profile="reference", overrides={"depths": "1,1"})
         )
+    forbidden = {"weight_decay": "0.0003", "schedule": "poly"}
+    with pytest.raises(RuleViolation, match=r"sgd_opt_weight_decay is 0\.0003; expected .*Hyperparameters"):
+        train_benchmark(
+            request(tmp_path, round="v4.0", division=Division.CLOSED, profile="reference", overrides=forbidden)
+        )
+    with pytest.raises(UnknownName, match=r"unknown training benchmark of v5\.1 'resnet'"):
+        train_benchmark(request(tmp_path, round="v5.1"))
     result = train_benchmark(request(tmp_path, round="v4.0", division=Division.OPEN))
     assert "the small profile of resnet is not the reference" in result.notes
     assert any(n.startswith("base_width is 8, the profile has 16") for n in result.notes)

@@ -12,7 +12,8 @@ from pathlib import Path
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import Flavour
 from mlassay.records.training_run import TrainingRun, read_run
-from mlassay.stats.training_score import RunTime, Score, score_rule, score_runs
+from mlassay.runs.training_rules import round_of, round_score_rule
+from mlassay.stats.training_score import RunTime, Score, score_runs
 
 ALIASES = {"mask": "maskrcnn", "mask_rcnn": "maskrcnn", "resnet50": "resnet"}
 """Folder names of published trees that differ from the benchmark's id."""
@@ -60,7 +61,7 @@ def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
     benchmark = ALIASES.get(folder.name, folder.name)
     division = next((r.division for r in runs if r.division), "")
     named = round_name or _round_of(runs)
-    rule = score_rule(named, benchmark, len(runs))
+    rule = round_score_rule(round_of(named), benchmark, len(runs))
     times = [_run_time(r, division) for r in runs]
     return ScoredEntry(
         submitter=_submitter(folder, runs),

@@ -22,10 +22,10 @@ from mlassay.core.enums import Division
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.units import NS_PER_S
 from mlassay.records.atomic import atomic_write, machine_problems, refuse
-from mlassay.records.mllog import Flavour
 from mlassay.runs.training_log import LogSink
 from mlassay.runs.training_request import TrainRequest, check_division, configure
-from mlassay.stats.training_score import RunTime, Score, ScoreRule, score_runs
+from mlassay.runs.training_rules import check_values, flavour_of, round_of, round_score_rule, rule_of, with_target
+from mlassay.stats.training_score import RunTime, Score, score_runs
 from mlassay.training.benchmark import Benchmark, Recipe, Surroundings
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.processes import Place, group, place, shared
@@ -64,6 +64,15 @@ def train_benchmark(
     chosen = recipe(request.benchmark)
     config, deviations = configure(chosen, request)
     notes = check_division(chosen, request, deviations)
+    rules = round_of(request.round)
+    log_id = chosen.log_id
+    if rules is not None:
+        rule = rule_of(rules, chosen)
+        log_id = rule.id
+        if request.profile == "reference":
+            config = with_target(config, rule, request.overrides)
+        if request.division is Division.CLOSED:
+            check_values(rules, rule, chosen.make(config, request.profile, Surroundings(seed=0)).spec)
     here = place()
     if here.world_size > 1 and request.time_limit_s is not None:
         raise UsageError("a time limit needs one process; leave --time-limit away under torchrun")
@@ -92,7 +101,7 @@ def train_benchmark(
         folder=folder,
         seeds=tuple(seeds),
         outcomes=tuple(outcomes),
-        score=_score(outcomes, request),
+        score=_score(outcomes, request, log_id),
         notes=notes,
         leads=here.leads,
     )
@@ -135,7 +144,7 @@ def _one_run(
         return train(benchmark, clock=clock, emit=lambda event: None, settings=settings)
     path = folder / f"result_{number}.txt"
     record = _record(maker, benchmark, number, notes)
-    sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(maker.request.round), seed=maker.seed)
+    sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(round_of(maker.request.round)), seed=maker.seed)
     try:
         _write_record(path, record | {"status": "running"})
         sink.header(_submission(maker), _drop_caches(maker.request))
@@ -165,7 +174,9 @@ def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock) -> T
     _set_threads(request.threads)
     maker = _Maker(chosen, config, request, Place(), int(record["seed"]))
     benchmark = _Restoring(maker.make(), path.with_suffix(".checkpoint"))
-    sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(request.round), seed=maker.seed, append=True)
+    sink = LogSink(
+        path, benchmark.spec, clock, flavour=flavour_of(round_of(request.round)), seed=maker.seed, append=True
+    )
     position = _position(path.with_suffix(".position.json"), sink.wall_offset_ns)
     try:
         outcome = train(
@@ -227,33 +238,25 @@ def _position(path: Path, wall_offset_ns: int) -> Position:
     return Position(body["step"], body["samples"], body["run_start_wall_ns"] - wall_offset_ns, evaluations)
 
 
-def flavour_of(round_name: str) -> Flavour:
-    """Which log lines a round writes."""
-    return {"v0.5": Flavour.V05, "v0.6": Flavour.V06}.get(round_name, Flavour.MLLOG)
-
-
 def _loop_settings(request: TrainRequest) -> LoopSettings:
     def ns(seconds: float | None) -> int | None:
         return None if seconds is None else round(seconds * NS_PER_S)
 
     return LoopSettings(
-        init_allowance_ns=_allowance_minutes(request) * 60 * NS_PER_S,
+        init_allowance_ns=round(_allowance_minutes(request) * 60 * NS_PER_S),
         clock_starts_before_build=request.round == "v0.5",
         max_duration_ns=ns(request.time_limit_s),
         checkpoint_every_ns=ns(request.checkpoint_every_s),
     )
 
 
-def _allowance_minutes(request: TrainRequest) -> int:
-    """20 min (v0.6, v0.7, v1.1), 30 min (v1.0, v2.0 on), 4 h in open from v2.0 on (training rules, timing)."""
-    if request.round in ("none", "v0.5", "v0.6", "v0.7", "v1.1"):
-        return 20
-    if request.round != "v1.0" and request.division is Division.OPEN:
-        return 240
-    return 30
+def _allowance_minutes(request: TrainRequest) -> float:
+    """Untimed initialisation; without a round the twenty minutes of most rounds."""
+    rules = round_of(request.round)
+    return 20.0 if rules is None else rules.timing.allowance_minutes(request.benchmark, request.division)
 
 
-def _score(outcomes: list[TrainingOutcome], request: TrainRequest) -> Score:
+def _score(outcomes: list[TrainingOutcome], request: TrainRequest, benchmark: str) -> Score:
     times = [
         RunTime(
             f"run {i}",
@@ -262,8 +265,7 @@ def _score(outcomes: list[TrainingOutcome], request: TrainRequest) -> Score:
         )
         for i, o in enumerate(outcomes)
     ]
-    drop = 1 if len(times) >= 3 else 0
-    return score_runs(times, ScoreRule(len(times), drop, drop, max_non_converged=1))
+    return score_runs(times, round_score_rule(round_of(request.round), benchmark, len(times)))
 
 
 def _seed(request: TrainRequest, i: int) -> int:

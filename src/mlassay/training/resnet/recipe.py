@@ -82,6 +82,7 @@ def _hyperparameters(c: ResnetConfig) -> dict[str, object]:
         f"{p}_opt_base_learning_rate": c.peak_rate,
         f"{p}_opt_end_learning_rate": c.end_learning_rate,
         f"{p}_opt_learning_rate_decay_poly_power": 2,
+        f"{p}_opt_learning_rate_decay_steps": round((c.max_epochs - c.warmup_epochs) * 1_281_167 / c.global_batch_size),
         f"{p}_opt_weight_decay": c.weight_decay,
         f"{p}_opt_momentum": c.momentum,
     }
@@ -115,4 +116,17 @@ def recipe() -> Recipe:
         log_id="resnet",
         profiles=profiles,
         make=make,
+        free_keys=(
+            "global_batch_size",
+            "gradient_accumulation_steps",
+            "learning_rate",
+            "warmup_epochs",
+            "max_epochs",
+            "optimizer",
+            "schedule",
+            "weight_decay",
+            "label_smoothing",
+            "eval_every_epochs",
+            "n_workers",
+        ),
     )

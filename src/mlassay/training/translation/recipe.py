@@ -87,10 +87,10 @@ def transformer_small() -> TranslationConfig:
         learning_rate=0.35,
         warmup_steps=200,
         beta2=0.98,
-        max_epochs=12.0,
-        eval_every_epochs=1.0,
+        max_epochs=6.0,
+        eval_every_epochs=0.25,
         beam=2,
-        target=95.0,
+        target=99.0,
     )
 
 
@@ -109,7 +109,7 @@ def gnmt_small() -> TranslationConfig:
         beam=2,
         extra_pieces=50,
         max_epochs=8.0,
-        eval_every_epochs=1.0,
+        eval_every_epochs=0.5,
         target=95.0,
     )
 

@@ -1,0 +1,85 @@
+"""What a training round says about one run: its target, its clock, its runs, and which values closed forbids."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mlassay.core.enums import Division
+from mlassay.core.errors import RuleViolation
+from mlassay.records.mllog import Flavour
+from mlassay.rules.log_keys import problems
+from mlassay.rules.training import load_training_round
+from mlassay.rules.training_round import TrainingBenchmark, TrainingRound
+from mlassay.stats.training_score import ScoreRule
+from mlassay.training.benchmark import Recipe, Spec
+
+NO_ROUND = ("", "none")
+
+
+def round_of(name: str) -> TrainingRound | None:
+    """The round's rules; None for a run without a round. Raises UnknownName."""
+    return None if name in NO_ROUND else load_training_round(name)
+
+
+def rule_of(round_: TrainingRound, recipe: Recipe) -> TrainingBenchmark:
+    """The round's rule for this benchmark. Raises UnknownName with those that the round has."""
+    return round_.benchmark(recipe.rule_id.get(round_.name, recipe.log_id))
+
+
+def with_target(config: Any, rule: TrainingBenchmark, overrides: Mapping[str, str]) -> Any:
+    """A reference configuration with the round's target, unless the user asked for another (open division)."""
+    fields = {f.name for f in dataclasses.fields(config)}
+    if "target" not in fields or "target" in overrides:
+        return config
+    changes: dict[str, float] = {"target": rule.targets[0].value}
+    if len(rule.targets) > 1 and "second_target" in fields:
+        changes["second_target"] = rule.targets[1].value
+    return dataclasses.replace(config, **changes)
+
+
+def flavour_of(round_: TrainingRound | None) -> Flavour:
+    """Which log lines a round writes."""
+    if round_ is None:
+        return Flavour.MLLOG
+    return {":::MLPv0.5.0": Flavour.V05, ":::MLL": Flavour.V06}.get(round_.log_marker, Flavour.MLLOG)
+
+
+def round_score_rule(round_: TrainingRound | None, benchmark: str, n_runs: int) -> ScoreRule:
+    """Which runs count. Without a round, or for a benchmark that it lacks, all: the extremes go from three on."""
+    if round_ is None or benchmark not in round_.benchmarks:
+        drop = 1 if n_runs >= 3 else 0
+        return ScoreRule(n_runs, drop, drop)
+    rule = round_.benchmarks[benchmark]
+    return ScoreRule(
+        rule.runs,
+        rule.drop_fastest,
+        rule.drop_slowest,
+        rule.max_non_converged,
+        first_converged=rule.score_first or 0,
+        windows=round_.scoring.windows,
+    )
+
+
+def check_values(round_: TrainingRound, rule: TrainingBenchmark, spec: Spec) -> None:
+    """Refuse the first logged hyperparameter that closed forbids. Raises RuleViolation quoting the clause."""
+    if round_.log_rules is None:
+        return
+    values: dict[str, object] = {
+        "submission_division": Division.CLOSED.value,
+        "submission_benchmark": rule.id,
+        "global_batch_size": spec.global_batch_size,
+        "gradient_accumulation_steps": spec.gradient_accumulation_steps,
+        **spec.hyperparameters,
+    }
+    for key, key_rule in round_.log_rules.for_log(values).items():
+        if key not in values:
+            continue
+        for check in key_rule.each:
+            for problem in problems(check, values[key], {}, values):
+                raise RuleViolation(
+                    f"{key} {problem}",
+                    clause=rule.hyperparameters.clause or f"training rules {round_.name}",
+                    hint="change it with --set, or use --division open",
+                )
