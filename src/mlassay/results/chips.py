@@ -16,10 +16,11 @@ TPU_CORES_PER_CHIP = 2
 
 @dataclass(frozen=True, slots=True)
 class Chips:
-    """A count and where it comes from; `count` is None when nothing tells it."""
+    """A count and where it comes from; `count` is None when nothing tells it. `nodes` where the count knows better."""
 
     count: int | None
     source: str
+    nodes: int | None = None
 
 
 def count_chips(

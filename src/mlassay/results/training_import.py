@@ -241,7 +241,7 @@ class _Reader:
             "processor_class": labels.processor_class if described.data else "",
             "class_from": labels.why if described.data else "no system description",
             "accelerator": labels.accelerator,
-            "nodes": described.nodes,
+            "nodes": chips.nodes or described.nodes,
             "chips": chips.count,
             "chips_from": chips.source,
             "published": source.published,

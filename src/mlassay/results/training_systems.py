@@ -180,5 +180,5 @@ def _configured(tree: Tree, system_folder: str, benchmark: str) -> Chips | None:
         gpus = re.search(r"^DGXNGPU=(\d{1,4})", text, re.MULTILINE)
         if nodes and gpus:
             n, each = int(nodes[1]), int(gpus[1])
-            return Chips(n * each, f"{name}: {n} {'node' if n == 1 else 'nodes'} × {each} GPUs")
+            return Chips(n * each, f"{name}: {n} {'node' if n == 1 else 'nodes'} × {each} GPUs", n)
     return None
