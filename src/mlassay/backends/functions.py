@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mlassay.core.errors import SutFailure, UsageError
 from mlassay.core.query import Query
-from mlassay.core.sut import SUT, Outputs, SampleLibrary, Sink
+from mlassay.core.sut import Outputs, SampleLibrary, Sink
 
 Predict = Callable[[Sequence[Any]], Sequence[Any]]
 """A list of samples in, a list of outputs of the same length out."""
@@ -105,30 +104,6 @@ class AsyncFunctionSUT:
 
     def describe(self) -> Mapping[str, Any]:
         return {"name": self._name, "what": "an async Python function on an event loop of its own"}
-
-
-def as_sut(thing: object, *, max_batch: int = 0, max_delay_ms: float | None = None) -> SUT:
-    """Make a SUT of whatever the user has.
-
-    A SUT stays what it is; an object with `predict`, a function or an async function is wrapped. `max_delay_ms`
-    turns on dynamic batching: requests wait up to that long for company, up to `max_batch` samples.
-    Raises UsageError when the thing cannot be called.
-    """
-    if isinstance(thing, SUT):
-        return thing
-    predict = getattr(thing, "predict", thing)
-    if not callable(predict):
-        raise UsageError(
-            f"a {type(thing).__name__} cannot be a system under test",
-            hint="give a function from a list of samples to a list of outputs, an object with predict(), or a SUT",
-        )
-    if inspect.iscoroutinefunction(predict) or inspect.iscoroutinefunction(type(predict).__call__):
-        return AsyncFunctionSUT(predict, name=name_of(thing))
-    if max_delay_ms is not None:
-        from mlassay.backends.batching import BatchingSUT
-
-        return BatchingSUT(predict, max_batch=max_batch or 32, max_delay_ms=max_delay_ms, name=name_of(thing))
-    return FunctionSUT(predict, max_batch=max_batch, name=name_of(thing))
 
 
 def name_of(thing: object) -> str:

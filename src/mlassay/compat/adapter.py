@@ -14,9 +14,10 @@ from mlassay.compat.samples import QuerySample
 from mlassay.core.errors import MlassayError
 from mlassay.core.query import Query
 from mlassay.core.sut import SampleLibrary, Sink
-from mlassay.loadgen.drive import Run, common_loop
+from mlassay.loadgen.loops import common_loop
 from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.sink import Completions
+from mlassay.loadgen.state import Run
 from mlassay.loadgen.supervise import SutHung
 
 MANY = 4096

@@ -13,8 +13,9 @@ from typing import Any
 from mlassay.compat.answers import Answers
 from mlassay.compat.samples import QuerySample
 from mlassay.core.settings import MultiStream, Server, SingleStream
-from mlassay.loadgen.drive import BLOCK, Run, absolute, length, punctual, wait_for
+from mlassay.loadgen.loops import BLOCK, absolute, length, punctual, wait_for
 from mlassay.loadgen.plan import Plan
+from mlassay.loadgen.state import Run
 
 Loop = Callable[[Run, Plan, int], None]
 Issue = Callable[..., Any]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mlassay.core.settings import IntervalMultiStream, MultiStream, SingleStream
 from mlassay.core.trace import NOT_YET, Overhead, Spread, Trace
 from mlassay.loadgen.plan import Plan
-
-if TYPE_CHECKING:
-    from mlassay.loadgen.drive import Run
-    from mlassay.loadgen.supervise import Supervisor
+from mlassay.loadgen.state import Run
 
 Array = np.ndarray[Any, Any]
 
@@ -76,8 +73,8 @@ def _due(run: Run, issued: Array) -> Array:
     return planned[: len(issued)]
 
 
-def overhead_of(run: Run, trace: Trace, cpu_ns: tuple[int, int], supervisor: Supervisor) -> Overhead:
-    """How punctual the generator was, and what it cost."""
+def overhead_of(run: Run, trace: Trace, cpu_ns: tuple[int, int], gc: tuple[int, int]) -> Overhead:
+    """How punctual the generator was, and what it cost. `cpu_ns`: (issuing thread, process); `gc`: (pauses, ns)."""
     answered_inline = np.frombuffer(run.columns.returned, np.int64)[: run.n_issued] > 0
     share = float(answered_inline.mean()) if run.n_issued else 0.0
     arrangement = "inline" if share == 1.0 else "answered by others" if share == 0.0 else "inline and by others"
@@ -85,8 +82,8 @@ def overhead_of(run: Run, trace: Trace, cpu_ns: tuple[int, int], supervisor: Sup
         lateness=spread(own_lateness(run, trace)),
         issue_cpu_s=cpu_ns[0] / 1e9,
         process_cpu_s=cpu_ns[1] / 1e9,
-        gc_pauses=supervisor.gc_pauses,
-        gc_pause_ns=supervisor.gc_pause_ns,
+        gc_pauses=gc[0],
+        gc_pause_ns=gc[1],
         arrangement=arrangement,
     )
 

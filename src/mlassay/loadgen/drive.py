@@ -1,60 +1,26 @@
-"""Carry out a plan: schedule + SUT + clock -> Recording. The only loops with a clock in them stand here.
-
-Each loop stamps a query just before it hands it over and just after it gets control back. Two stamps, two stores and
-one call per query: nothing else happens between an answer and the next question.
-"""
+"""Carry out a plan: schedule + SUT + clock -> Recording, whatever the SUT does."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlassay.core.clock import Clock, RealClock
 from mlassay.core.errors import MlassayError, SutFailure
-from mlassay.core.query import Query
-from mlassay.core.settings import IntervalMultiStream, MultiStream, Offline, Server, Settings, SingleStream
-from mlassay.core.sut import SUT, Outputs, SampleLibrary
+from mlassay.core.settings import Settings
+from mlassay.core.sut import SUT, SampleLibrary
 from mlassay.core.trace import Fault, FaultKind, Recording
 from mlassay.loadgen.assemble import overhead_of, trace_of
 from mlassay.loadgen.faults import FaultLog
+from mlassay.loadgen.loops import common_loop, wait_for
 from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.sink import Columns, Completions, Keep
+from mlassay.loadgen.state import Run
 from mlassay.loadgen.supervise import Supervisor, SutHung, Watch
-from mlassay.loadgen.waiting import Baton, precise_timers, sleeper
-
-BLOCK = 65_536
-"""So many queries are turned into Python objects at a time: bounded memory at any length."""
-
-FEW = 32
-"""Up to so many samples of a query are looked at in Python rather than by numpy."""
-
-make_query: Callable[[Any], Query] = partial(tuple.__new__, Query)
-"""Query from (first_id, indices) without the cost of a Python-level constructor."""
-
-
-@dataclass(slots=True)
-class Run:
-    """What the loops share while a run goes on."""
-
-    settings: Settings
-    sut: SUT
-    clock: Clock
-    columns: Columns
-    sink: Completions
-    faults: FaultLog
-    start_ns: int = 0
-    start_unix_ns: int = 0
-    n_issued: int = 0  # rows of finished plans, then of all
-    due_ns: list[np.ndarray[Any, Any]] = field(default_factory=list)  # per plan, relative to start
-    skipped: dict[int, int] = field(default_factory=dict)  # row -> intervals skipped before it
-    ended: str = ""
-    phase: str = "issue"  # "issue", "flush", "close": where the SUT may be holding us
+from mlassay.loadgen.waiting import precise_timers
 
 
 def drive(
@@ -102,7 +68,7 @@ def drive(
     trace = trace_of(run, plans)
     return Recording(
         trace=trace,
-        overhead=overhead_of(run, trace, cpu, supervisor),
+        overhead=overhead_of(run, trace, cpu, (supervisor.gc_pauses, supervisor.gc_pause_ns)),
         faults=_with_unanswered(run, trace.done_ns),
         ended=run.ended,
     )
@@ -205,54 +171,6 @@ def _loop_for(run: Run) -> Callable[[Run, Plan, int], None]:
     return own or common_loop(run.settings)
 
 
-def common_loop(settings: Settings) -> Callable[[Run, Plan, int], None]:
-    """The loop of a scenario for SUTs that take queries."""
-    load = settings.load
-    if isinstance(load, SingleStream | MultiStream):
-        return _closed_loop
-    if isinstance(load, IntervalMultiStream):
-        return _interval_loop
-    if isinstance(load, Offline):
-        return _offline
-    return _coalescing_loop if load.coalesce else _open_loop
-
-
-def _queries(plan: Plan, base_id: int) -> Iterator[Query]:
-    """The plan's queries as objects, a block at a time."""
-    size = plan.samples_per_query
-    n_whole = (len(plan.first_id) - 1) if len(plan.index) % size == 0 else len(plan.index) // size
-    for begin in range(0, n_whole, BLOCK):
-        end = min(begin + BLOCK, n_whole)
-        indices = plan.index[begin * size : end * size].tolist()
-        groups: Iterable[tuple[int, ...]] = zip(*[iter(indices)] * size, strict=True)
-        yield from map(make_query, zip(count(base_id + begin * size, size), groups))
-    rest = plan.index[n_whole * size :]
-    if len(rest):
-        yield Query(base_id + n_whole * size, tuple(rest.tolist()))
-
-
-def wait_for(run: Run, ready: Callable[[], bool]) -> bool:
-    """Block until `ready()` or the run must stop; False in the second case. A virtual clock steps to its next plan."""
-    sink, clock = run.sink, run.clock
-    if clock.virtual:
-        step = clock.step  # type: ignore[attr-defined]
-        while not ready():
-            if sink.failed:
-                return False
-            if not step():
-                sink.stop(f"stopped: {FaultKind.NEVER}")
-                return False
-        return True
-    baton = Baton()
-    sink.baton = baton
-    try:
-        while not baton.wait(lambda: ready() or bool(sink.failed), 1_000_000_000):
-            pass
-    finally:
-        sink.baton = None
-    return not sink.failed
-
-
 def _drain(run: Run) -> None:
     """Wait until every issued sample is answered. The supervisor ends a wait that leads nowhere."""
     answered = _answered_counter(run)
@@ -298,207 +216,3 @@ def _answered_counter(run: Run) -> Callable[[], bool]:
         return True
 
     return all_answered
-
-
-# ---- the loops ----------------------------------------------------------------------------------------------------
-
-
-def _closed_loop(run: Run, plan: Plan, row: int) -> None:
-    """SingleStream and MultiStream since v2.0: ask, wait for the answer, ask again."""
-    settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
-    issued, returned, done = run.columns.issued, run.columns.returned, run.columns.done
-    size, take, keeps = plan.samples_per_query, sink.take_inline, sink.wants_outputs
-    stop_at, least, most = length(run, plan, row)
-    give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
-    base_id = int(run.columns.first_id[row])
-    run.due_ns.append(np.empty(0, np.int64))  # due when issued
-    for query in _queries(plan, base_id):
-        begin = now()
-        issued[row] = begin
-        outputs = issue(query)
-        if outputs is not None:
-            returned[row] = now()
-            if keeps or len(outputs) != size:
-                take(query.first_id, len(query.indices), outputs)
-        else:
-            returned[row] = -now()
-            if (size > 1 or not done[query[0]]) and not _await_query(run, query, done):
-                return
-        row += 1
-        if (begin >= stop_at and row >= least) or row >= most or begin >= give_up_at or sink.ending:
-            return
-
-
-def _await_query(run: Run, query: Query, done: memoryview) -> bool:
-    first_id, indices = query
-    last = first_id + len(indices)
-    if last - first_id == 1:
-        return bool(done[first_id]) or wait_for(run, lambda: bool(done[first_id]))
-    if last - first_id <= FEW:
-        return all(done[first_id:last]) or wait_for(run, lambda: all(done[first_id:last]))
-    column = run.columns.done_array[first_id:last]
-    return bool(column.all()) or wait_for(run, lambda: bool(column.all()))
-
-
-def length(run: Run, plan: Plan, row: int) -> tuple[int, int, int]:
-    """When a closed loop may end: (time, least rows, most rows). Accuracy plans run to their end."""
-    settings = run.settings
-    planned = row + len(plan.first_id) - 1
-    if plan.whole:
-        return 1 << 62, planned, planned
-    most = min(planned, row + settings.max_query_count) if settings.max_query_count else planned
-    return run.start_ns + settings.min_duration_ns, row + plan.min_query_count, most
-
-
-def _open_loop(run: Run, plan: Plan, row: int) -> None:
-    """Server: each query at its own time, whatever became of the ones before."""
-    settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
-    issued, returned = run.columns.issued, run.columns.returned
-    take, keeps = sink.take_inline, sink.wants_outputs
-    load = settings.load
-    assert isinstance(load, Server)
-    until = punctual(run, load.target_qps)
-    limit, first_row = load.max_async_queries, row
-    begin_ns = run.clock.now_ns() if row else run.start_ns
-    give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
-    most = settings.max_query_count or 1 << 62
-    run.due_ns.append(plan.due_ns + (begin_ns - run.start_ns))
-    for query, due in zip(_queries(plan, int(run.columns.first_id[row])), absolute(plan.due_ns, begin_ns), strict=True):
-        moment = now()
-        if moment < due:
-            moment = until(due)
-        if limit and not _below_limit(run, row, limit):
-            return
-        issued[row] = moment
-        outputs = issue(query)
-        if outputs is not None:
-            returned[row] = now()
-            if keeps or len(outputs) != 1:
-                take(query.first_id, 1, outputs)
-        else:
-            returned[row] = -now()
-        row += 1
-        if sink.ending or moment >= give_up_at or row - first_row >= most:
-            return
-
-
-def punctual(run: Run, rate_hz: float) -> Callable[[int], int]:
-    if run.clock.virtual or not isinstance(run.clock, RealClock):
-        return run.clock.sleep_until
-    return sleeper(rate_hz, shared=True)
-
-
-def absolute(due_ns: np.ndarray[Any, Any], start_ns: int) -> Iterator[int]:
-    for begin in range(0, len(due_ns), BLOCK):
-        yield from (due_ns[begin : begin + BLOCK] + start_ns).tolist()
-
-
-def _below_limit(run: Run, row: int, limit: int) -> bool:
-    """Wait until fewer than `limit` queries are in flight."""
-    columns = run.columns
-    done = columns.done_array
-
-    def below() -> bool:
-        returned = np.frombuffer(columns.returned, np.int64)[:row]
-        waiting = (returned < 0) & (done[:row] == 0)
-        return int(np.count_nonzero(waiting)) < limit
-
-    return below() or wait_for(run, below)
-
-
-def _coalescing_loop(run: Run, plan: Plan, row: int) -> None:
-    """Server, all that is due handed over as one query. Every sample keeps its own row and due time."""
-    settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
-    load = settings.load
-    assert isinstance(load, Server)
-    until = punctual(run, load.target_qps)
-    issued = np.frombuffer(run.columns.issued, np.int64)
-    returned = np.frombuffer(run.columns.returned, np.int64)
-    begin_ns = run.clock.now_ns() if row else run.start_ns
-    due_ns = plan.due_ns + begin_ns
-    run.due_ns.append(plan.due_ns + (begin_ns - run.start_ns))
-    base_id, base_row, n_queries = int(run.columns.first_id[row]), row, len(due_ns)
-    most = min(n_queries, settings.max_query_count or n_queries)
-    give_up_at = run.start_ns + settings.max_duration_ns if settings.max_duration_ns else 1 << 62
-    position = 0
-    while position < most and not sink.ending:
-        moment = now()
-        due = int(due_ns[position])
-        if moment < due:
-            moment = until(due)
-        end = max(position + 1, int(np.searchsorted(due_ns[:most], moment, "right")))
-        issued[base_row + position : base_row + end] = moment
-        query = Query(base_id + position, tuple(plan.index[position:end].tolist()))
-        outputs = issue(query)
-        back = now()
-        returned[base_row + position : base_row + end] = back if outputs is not None else -back
-        if outputs is not None and (sink.wants_outputs or len(outputs) != end - position):
-            sink.take_inline(query.first_id, end - position, outputs)
-        position = end
-        if moment >= give_up_at:
-            return
-
-
-def _interval_loop(run: Run, plan: Plan, row: int) -> None:
-    """MultiStream of v0.5 to v1.0: a query every interval; a busy SUT skips intervals and delays the rest.
-
-    Inference rules v0.5, "Multi-stream": a query is issued at the next interval after the previous one is answered;
-    each interval that passes meanwhile counts as skipped for the query that caused it.
-    """
-    settings, sink, issue, now = run.settings, run.sink, run.sut.issue, run.clock.now_ns
-    load = settings.load
-    assert isinstance(load, IntervalMultiStream)
-    until = punctual(run, 1e9 / load.interval_ns)
-    stop_at, least, most = length(run, plan, row)
-    begin_ns = run.clock.now_ns() if row else run.start_ns
-    tick = 0
-    due: list[int] = []
-    done = run.columns.done
-    try:
-        for query in _queries(plan, int(run.columns.first_id[row])):
-            due_ns = begin_ns + tick * load.interval_ns
-            moment = max(now(), until(due_ns))
-            due.append(due_ns - run.start_ns)
-            run.columns.issued[row] = moment
-            outputs = issue(query)
-            back = now()
-            run.columns.returned[row] = back if outputs is not None else -back
-            if outputs is not None:
-                if sink.wants_outputs or len(outputs) != len(query.indices):
-                    sink.take_inline(query.first_id, len(query.indices), outputs)
-            elif not _await_query(run, query, done):
-                return
-            answered = back if outputs is not None else now()
-            late_ticks = max(0, (answered - begin_ns - 1) // load.interval_ns - tick)
-            if late_ticks:
-                run.skipped[row] = int(late_ticks)
-            tick += 1 + int(late_ticks)
-            row += 1
-            if (due_ns >= stop_at and row >= least) or row >= most or sink.ending:
-                return
-    finally:
-        run.due_ns.append(np.asarray(due, np.int64))
-
-
-def _offline(run: Run, plan: Plan, row: int) -> None:
-    """One query with every sample (accuracy runs may add a remainder)."""
-    sink, now = run.sink, run.clock.now_ns
-    begin_ns = run.clock.now_ns() if row else run.start_ns
-    run.due_ns.append(np.full(len(plan.first_id) - 1, begin_ns - run.start_ns, np.int64))
-    base_id = int(run.columns.first_id[row])
-    for first, last in zip(plan.first_id[:-1].tolist(), plan.first_id[1:].tolist(), strict=True):
-        query = Query(base_id + first, _as_sequence(plan.index[first:last]))
-        run.columns.issued[row] = now()
-        outputs: Outputs | None = run.sut.issue(query)
-        back = now()
-        run.columns.returned[row] = back if outputs is not None else -back
-        if outputs is not None and (sink.wants_outputs or len(outputs) != last - first):
-            sink.take_inline(query.first_id, last - first, outputs)
-        row += 1
-        if sink.ending:
-            return
-
-
-def _as_sequence(indices: np.ndarray[Any, Any]) -> Sequence[int]:
-    """A million indices stay an array: it is a sequence of integers in all but name."""
-    return indices  # type: ignore[return-value]

@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mlassay.core.trace import FaultKind
 from mlassay.loadgen.plan import Plan
-
-if TYPE_CHECKING:
-    from mlassay.loadgen.drive import Run
+from mlassay.loadgen.state import Run
 
 GRACE_NS = 1_000_000_000
 """After a stop was asked for, the issuing thread has this long to notice before it is broken out of the SUT."""

@@ -11,7 +11,8 @@ from mlassay.core.errors import UsageError
 from mlassay.core.settings import Seeds
 from mlassay.core.units import parse_duration_ns
 from mlassay.rules.wishes import Wishes
-from mlassay.runs.inference import RunResults, run_inference
+from mlassay.runs.carry_out import RunResults
+from mlassay.runs.inference import run_inference
 from mlassay.runs.request import NOTHING, RunRequest
 
 Duration = str | int | None

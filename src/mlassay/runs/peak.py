@@ -20,7 +20,7 @@ from mlassay.loadgen.judge import judge
 from mlassay.loadgen.plan import plan
 from mlassay.loadgen.supervise import Progress, Watch
 from mlassay.records.atomic import atomic_write
-from mlassay.runs.inference import PeakResult, RunPart, RunResults, Shown, carry_out, new_folder
+from mlassay.runs.carry_out import PeakResult, RunPart, RunResults, Shown, carry_out, new_folder
 from mlassay.runs.prepare import Prepared, prepare, probe_offline_rate
 from mlassay.runs.request import RunRequest
 from mlassay.tasks.task import OpenTask

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlassay.backends import backend_registry
-from mlassay.backends.functions import as_sut
+from mlassay.backends.wrap import as_sut
 from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import RuleViolation, UsageError
 from mlassay.core.model import ModelSpec
@@ -22,11 +22,12 @@ from mlassay.loadgen.plan import plan
 from mlassay.rules.reader import load_round
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
+from mlassay.runs.opened import open_task
 from mlassay.runs.request import RunRequest
 from mlassay.runs.user_conf import confs_of, laid_over, with_expectations
+from mlassay.runs.worker import PredictFactory
 from mlassay.stats.percentile import percentile
-from mlassay.tasks import task_registry
-from mlassay.tasks.task import OpenTask, Task, TaskRequest
+from mlassay.tasks.task import OpenTask
 
 PROBE_QUERIES = 12
 PROBE_NS = NS_PER_S
@@ -49,19 +50,6 @@ class Prepared:
     probed: tuple[str, ...] = ()
 
 
-def open_task(request: RunRequest) -> OpenTask:
-    task: Task = task_registry.load(request.task)
-    return task.open(
-        TaskRequest(
-            profile=request.profile,
-            data=request.data,
-            model=request.model,
-            performance_count=request.performance_count,
-            options=request.task_options,
-        )
-    )
-
-
 def make_sut(request: RunRequest, model: ModelSpec) -> SUT:
     """The user's own code, wrapped if need be, or the named backend with the task's model."""
     if request.sut is not None:
@@ -72,7 +60,6 @@ def make_sut(request: RunRequest, model: ModelSpec) -> SUT:
         return sut
     if request.workers:
         from mlassay.backends.worker_pool import WorkerPoolSUT
-        from mlassay.runs.worker import PredictFactory
 
         backend(model, **request.backend_options)  # a wrong option is refused here, not inside a worker
         factory = PredictFactory(request)

@@ -10,9 +10,11 @@ from typing import Any
 from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.units import NS_PER_S, format_ns
 from mlassay.rules.wishes import Wishes
-from mlassay.runs.inference import RunPart, RunResults, Shown, carry_out, run_report
+from mlassay.runs.carry_out import RunPart, RunResults, Shown, carry_out
+from mlassay.runs.inference import run_report
+from mlassay.runs.opened import open_task
 from mlassay.runs.peak import run_find_peak
-from mlassay.runs.prepare import Prepared, make_sut, open_task, prepare
+from mlassay.runs.prepare import Prepared, make_sut, prepare
 from mlassay.runs.request import RunRequest
 
 TASK = "image-classification"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlassay.backends import backend_registry
+from mlassay.runs.opened import open_task
 from mlassay.runs.request import RunRequest
 
 
@@ -16,9 +18,6 @@ class PredictFactory:
     request: RunRequest
 
     def __call__(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
-        from mlassay.backends import backend_registry
-        from mlassay.runs.prepare import open_task
-
         request = replace(self.request, workers=0)
         backend = backend_registry.load(request.backend)(open_task(request).model, **request.backend_options)
         backend.ensure_loaded()

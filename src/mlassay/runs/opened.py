@@ -1,0 +1,20 @@
+"""The task that a request names, with its data and model found."""
+
+from __future__ import annotations
+
+from mlassay.runs.request import RunRequest
+from mlassay.tasks import task_registry
+from mlassay.tasks.task import OpenTask, Task, TaskRequest
+
+
+def open_task(request: RunRequest) -> OpenTask:
+    task: Task = task_registry.load(request.task)
+    return task.open(
+        TaskRequest(
+            profile=request.profile,
+            data=request.data,
+            model=request.model,
+            performance_count=request.performance_count,
+            options=request.task_options,
+        )
+    )
