@@ -7,12 +7,12 @@ the faults by name.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from ctypes import string_at
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MANY = 256
 """From so many answers on, numpy stores them in one go."""
+
+BATCH = 8192
+"""So many outputs are copied before they are written: bounded memory however large the batch."""
 
 ResponseCallback = Callable[[QuerySampleResponse], Any]
 
@@ -65,78 +68,96 @@ class Answers:
         self.sink, self.columns, self.done = sink, sink.columns, sink.columns.done
         _plain = (self.done, self.base, self, sink) if self.plain else None
 
-    def wants(self, sample: int) -> bool:
-        """Is this sample's output to be logged?"""
-        return self.whole or (self.mask is not None and bool(self.mask[sample]))
-
     def store_many(self, responses: Sequence[QuerySampleResponse], moment: int) -> bool:
         """Stamp a large plain batch at once. False, and nothing done, when any answer in it is not as it should be."""
-        done = self.columns.done_array
         samples = np.fromiter(map(_ids, responses), np.int64, len(responses))
         samples -= self.base
         with self._lock:
-            if int(samples.min()) < 0 or int(samples.max()) >= self.top or done[samples].any():
-                return False
-            done[samples] = moment
-            if np.count_nonzero(done[samples[0] : samples[-1] + 1]) == len(samples) == samples[-1] - samples[0] + 1:
-                return True
-            if len(np.unique(samples)) == len(samples):
-                return True
-            done[samples] = 0
-        return False
+            good = self._all_open(samples)
+            if good:
+                self.columns.done_array[samples] = moment
+        return good
+
+    def _all_open(self, samples: NDArray[np.int64]) -> bool:
+        """Are these issued, unanswered samples, each named once?"""
+        if not 0 <= int(samples.min()) <= int(samples.max()) < self.top:
+            return False
+        if self.columns.done_array[samples].any():
+            return False
+        in_order = bool((np.diff(samples) > 0).all())
+        return in_order or len(np.unique(samples)) == len(samples)
 
     def store_with_outputs(
         self, responses: Sequence[QuerySampleResponse], moment: int, callback: ResponseCallback | None
     ) -> None:
         """Log what is to be logged, then stamp. The log comes first: a run ends with its last stamp."""
-        good, logged = [], []
-        with self._lock:
-            for response in responses:
-                sample = response.id - self.base
-                if not 0 <= sample < self.top or self.done[sample]:
-                    self.sink.complete_samples([sample])
-                    continue
-                good.append((sample, response))
-                if self.wants(sample):
-                    logged.append((sample, response))
-            self._log(logged, callback)
-            for sample, response in good:
-                if self.done[sample]:
-                    self.sink.complete_samples([sample])
-                    continue
-                if self.tokens:
-                    self._count_tokens(sample, response)
-                self.done[sample] = moment
-
-    def _log(self, logged: list[tuple[int, QuerySampleResponse]], callback: ResponseCallback | None) -> None:
-        """Outputs to the accuracy log; the callback may bring them to where their address says they are."""
-        if not logged:
+        if not responses:
             return
-        if callback is not None:
-            for _, response in logged:
-                callback(response)
-        samples = [sample for sample, _ in logged]
-        self.writer.write(
-            [sample + self.first_sequence_id for sample in samples],
-            self.index[samples].tolist(),
-            [_bytes_at(response) for _, response in logged],
-            [response.n_tokens for _, response in logged] if self.tokens else None,
-            [self.first_bytes.pop(sample, b"") for sample in samples] if self.first_tokens else None,
-        )
+        with self._lock:
+            samples = np.fromiter(map(_ids, responses), np.int64, len(responses)) - self.base
+            repeated: list[int] = []
+            if not self._all_open(samples):
+                samples, responses = self._open_ones(samples, responses, repeated)
+            if self.whole:
+                self._log(samples, responses, callback)
+            elif self.mask is not None:
+                chosen = np.flatnonzero(self.mask[samples])
+                self._log(samples[chosen], [responses[i] for i in chosen.tolist()], callback)
+            if self.tokens:
+                self._count_tokens(samples, responses)
+            self.columns.done_array[samples] = moment
+            for sample in repeated:
+                self.sink.complete_samples((sample,))
 
-    def _count_tokens(self, sample: int, response: QuerySampleResponse) -> None:
+    def _open_ones(
+        self, samples: NDArray[np.int64], responses: Sequence[QuerySampleResponse], repeated: list[int]
+    ) -> tuple[NDArray[np.int64], list[QuerySampleResponse]]:
+        """Of a batch with faults, what can be accepted; the sink notes the rest, `repeated` ones later."""
+        good: dict[int, QuerySampleResponse] = {}
+        for sample, response in zip(samples.tolist(), responses, strict=True):
+            if sample in good:
+                repeated.append(sample)
+            elif not 0 <= sample < self.top or self.done[sample]:
+                self.sink.complete_samples((sample,))
+            else:
+                good[sample] = response
+        return np.fromiter(good, np.int64, len(good)), list(good.values())
+
+    def _log(
+        self,
+        samples: NDArray[np.int64],
+        responses: Sequence[QuerySampleResponse],
+        callback: ResponseCallback | None,
+    ) -> None:
+        """Outputs to the accuracy log; the callback may bring them to where their address says they are."""
+        if callback is not None:
+            for response in responses:
+                callback(response)
+        for begin in range(0, len(samples), BATCH):
+            part, answers = samples[begin : begin + BATCH], responses[begin : begin + BATCH]
+            self.writer.write(
+                (part + self.first_sequence_id).tolist(),
+                self.index[part].tolist(),
+                [string_at(r.data, r.size) if r.size and r.data else b"" for r in answers],
+                [response.n_tokens for response in answers] if self.tokens else None,
+                [self.first_bytes.pop(sample, b"") for sample in part.tolist()] if self.first_tokens else None,
+            )
+
+    def _count_tokens(self, samples: NDArray[np.int64], responses: Sequence[QuerySampleResponse]) -> None:
         counts, first = self.columns.tokens_array, self.columns.first_array
         assert counts is not None
         assert first is not None
-        if self.first_tokens and not first[sample]:
-            self.complaints["Attempted to record a sample latency before its first token latency"] += 1
-        if response.n_tokens == 0:
-            self.complaints["n_tokens argument missing or attempted to record 0 as number of tokens"] += 1
-        elif response.n_tokens < 0:
-            self.complaints["Attempted to record a negative number of tokens"] += 1
-        elif response.n_tokens == 1 and self.first_tokens:
-            self.complaints["Number of tokens need to be greater than 1"] += 1
-        counts[sample] = max(response.n_tokens, 0)
+        n_tokens = np.fromiter((response.n_tokens for response in responses), np.int64, len(responses))
+        counts[samples] = np.maximum(n_tokens, 0)
+        if self.first_tokens:
+            self._complain("Attempted to record a sample latency before its first token latency", first[samples] == 0)
+            self._complain("Number of tokens need to be greater than 1", n_tokens == 1)
+        self._complain("n_tokens argument missing or attempted to record 0 as number of tokens", n_tokens == 0)
+        self._complain("Attempted to record a negative number of tokens", n_tokens < 0)
+
+    def _complain(self, text: str, where: NDArray[np.bool_]) -> None:
+        if where.any():
+            self.complaints[text] += int(where.sum())
 
     def store_first_tokens(
         self, responses: Sequence[QuerySampleResponse], moment: int, callback: ResponseCallback | None
@@ -148,15 +169,10 @@ class Answers:
                     self.complaints["Attempted to record token latency after sample was completed"] += 1
                     continue
                 self.sink.first_token([sample], first_ns=[moment])
-                if 0 <= sample < self.top and self.wants(sample):
+                if 0 <= sample < self.top and (self.whole or (self.mask is not None and self.mask[sample])):
                     if callback is not None:
                         callback(response)
-                    self.first_bytes[sample] = _bytes_at(response)
-
-
-def _bytes_at(response: QuerySampleResponse) -> bytes:
-    """The output, read from where the SUT says it is."""
-    return ctypes.string_at(response.data, response.size) if response.size and response.data else b""
+                    self.first_bytes[sample] = string_at(response.data, response.size) if response.size else b""
 
 
 active: Answers | None = None

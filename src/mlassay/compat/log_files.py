@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,16 @@ def write(session: Session, outcome: Outcome, logs: LogSettings, files: LogNames
     library = session.library
     settings = session.settings
     phases = [phase for part in session.parts for phase in _phases(part)]
+    asked_ns = time.perf_counter_ns()
+    sut_name = session.sut.name()
+    said_ns = time.perf_counter_ns()
     facts = LogFacts(
         figures=effective(settings, library.total_count, library.performance_count),
         phases=tuple(phases),
         opened_unix_ns=opened_unix_ns,
         early=tuple(session.early),
-        sut_name=session.sut.name(),
+        sut_name=sut_name,
+        sut_name_ns=said_ns - asked_ns,
         qsl_name=library.name,
         qsl_total_count=library.total_count,
         qsl_performance_count=library.performance_count,

@@ -127,19 +127,22 @@ def named_values(settings: TestSettings) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def builtin_conf(model: str) -> Conf:
-    """The mlperf.conf that takes part without a file: the newest round's, and for a model that has left the
-    benchmark the lines of the last round that had it."""
-    newest: Conf | None = None
-    for name in reversed(rounds()):
-        conf = parse_conf(mlperf_conf_text(load_round(name)), ConfKind.MLPERF, shown=f"mlperf.conf of {name}")
-        lines = [e for e in conf.entries if e.model == model]
-        if newest is None:
-            newest = conf
-        if lines or model == "*":
-            general = [e for e in newest.entries if e.model == "*"]
-            return Conf(conf.path, conf.kind, (*general, *lines))
-    assert newest is not None
-    return newest
+    """The mlperf.conf that takes part without a file: the newest round's general lines, and for the model its lines
+    from every round since v2.0, the newest winning: a model stays usable after it has left the benchmark. (Before v2.0
+    MultiStream lines mean something else.)"""
+    names = rounds()
+    confs = [_conf_of(name) for name in reversed(names[names.index("v2.0") :])]
+    chosen = {(e.model, e.scenario, e.key): e for e in confs[0].entries if e.model == "*"}
+    for conf in confs:
+        for entry in conf.entries:
+            if entry.model == model:
+                chosen.setdefault((entry.model, entry.scenario, entry.key), entry)
+    return Conf("mlperf.conf", ConfKind.MLPERF, tuple(chosen.values()))
+
+
+@lru_cache(maxsize=32)
+def _conf_of(name: str) -> Conf:
+    return parse_conf(mlperf_conf_text(load_round(name)), ConfKind.MLPERF, shown=f"mlperf.conf of {name}")
 
 
 def _checked(name: str, value: Any) -> Any:

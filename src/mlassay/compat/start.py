@@ -21,7 +21,7 @@ from mlassay.compat.settings_objects import LogSettings, TestSettings, audited, 
 from mlassay.core.enums import Mode
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.outcome import Outcome
-from mlassay.core.settings import Server, Settings
+from mlassay.core.settings import Offline, Server, Settings
 from mlassay.core.trace import Recording
 from mlassay.core.units import NS_PER_MS
 from mlassay.loadgen.drive import drive
@@ -173,8 +173,17 @@ def _run(session: Session) -> Outcome:
             stamp = _stamp_start(session)
             part = session.carry_out(replace(settings, mode=Mode.PERFORMANCE), [performance])
             _stamp_end(session, stamp)
-            outcome = replace(judge(part.recording, part.settings), mode=settings.mode)
+            outcome = replace(judge(part.recording, _judged(part)), mode=settings.mode)
     return log_files.with_inferred_tokens(outcome, session.values)
+
+
+def _judged(part: Part) -> Settings:
+    """The settings to judge by: a unique Offline run needs no more samples than there are."""
+    load = part.settings.load
+    if not isinstance(load, Offline):
+        return part.settings
+    wanted = min(load.min_sample_count, part.plans[0].effective.min_sample_count)
+    return replace(part.settings, load=replace(load, min_sample_count=wanted))
 
 
 def ending_notes(part: Part, sut: HarnessSut) -> list[Note]:
