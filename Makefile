@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: quickstart test test-all check format clean
+.PHONY: quickstart test test-torch test-all check format clean
 
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,13 +17,23 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.core
 	$(BIN)/python -m pip install --quiet mlcommons-loadgen || echo "no official load generator for this machine: its oracle tests will be skipped"
 	@touch $@
 
+# A version that has a small CPU-only build where one is at hand; any torch from 2.6 on will do.
+TORCH ?= torch==2.13.0
+
+$(VENV)/.torch: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet '$(TORCH)' 'onnx>=1.16' 'onnxscript>=0.1'
+	@touch $@
+
 quickstart: $(VENV)/.core   ## accuracy, four scenarios and the peak Server rate on packed photographs
 	$(BIN)/mlassay quickstart
 
 test: $(VENV)/.dev          ## the default suite
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.dev      ## with the slow tests
+test-torch: $(VENV)/.torch  ## what needs PyTorch: reference models, training
+	$(BIN)/python -m pytest -m "torch and not slow"
+
+test-all: $(VENV)/.torch      ## with the slow tests
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: $(VENV)/.dev         ## lint, format, types
