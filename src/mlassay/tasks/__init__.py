@@ -17,5 +17,10 @@ task_registry = registry(
         "mlassay.tasks.object_detection.task:TASK",
         "find what is in a picture and where: scenes of clothing (packed, no download), COCO or OpenImages",
     ),
+    Entry(
+        "recommendation",
+        "mlassay.tasks.recommendation.task:TASK",
+        "rate user-item pairs by click probability: a census table (packed, no download) or Criteo",
+    ),
 )
 """Every task by name; plug-ins join through the entry-point group "mlassay.tasks"."""
