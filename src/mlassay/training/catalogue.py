@@ -14,6 +14,8 @@ BENCHMARKS = registry(
     "training benchmark",
     "mlassay.training",
     _entry("bert", "language: BERT-large"),
+    _entry("dlrm", "recommendation: DLRM", "dlrm.recipe:dlrm"),
+    _entry("dlrm_dcnv2", "recommendation: DLRM-DCNv2", "dlrm.recipe:dlrm_dcnv2"),
     _entry("gnmt", "translation: GNMT", "translation.recipe:gnmt"),
     _entry("gpt3", "language model: GPT-3 175B", "llm.recipe:gpt3"),
     _entry("llama31_405b", "language model: Llama-3.1-405B", "llm.recipe:llama31_405b"),

@@ -1,0 +1,1 @@
+"""Click-through recommendation: DLRM (pairwise products) and DLRM-DCNv2 (cross layers over multi-hot features)."""
