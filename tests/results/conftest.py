@@ -1,8 +1,9 @@
-"""One database with the published history, filled once."""
+"""Databases for tests: the published history, filled once; an empty file; and the same tests on PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,9 @@ pytest.importorskip("sqlalchemy")
 
 from mlassay.results.database import Database, open_database
 from mlassay.results.importer import import_path
+from mlassay.results.schema import sa
 from tests.results.places import REPOSITORIES, archive
+from tests.results.servers import postgres_url
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +28,31 @@ def history_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(tmp_path) -> Iterator[Database]:
+def database(tmp_path: Path) -> Iterator[Database]:
     """An empty database of one test's own."""
     database = open_database(tmp_path / "results.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real server."""
+    yield from postgres_url(tmp_path_factory.mktemp("pg"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """The same test on both databases, each time empty."""
+    if request.param == "sqlite":
+        database = open_database(tmp_path / "either.db")
+    else:
+        url = request.getfixturevalue("postgres")
+        engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        engine.dispose()
+        database = open_database(url)
     yield database
     database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ def ask(database: Database, sql: str, *, limit: int = 1000, seconds: float = MAX
         if database.is_sqlite:
             return _ask_sqlite(connection, sql, limit, seconds)
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
-        return _run(connection, sql, limit)
+        return _ask_postgres(connection, sql, limit)
 
 
 def _ask_sqlite(connection: sa.Connection, sql: str, limit: int, seconds: float) -> Answer:
@@ -54,23 +55,44 @@ def _ask_sqlite(connection: sa.Connection, sql: str, limit: int, seconds: float)
         driver.set_authorizer(None)
 
 
+def _ask_postgres(connection: sa.Connection, sql: str, limit: int) -> Answer:
+    """As a prepared statement, which can hold one command only: no COMMIT slips in behind the question."""
+    import psycopg
+
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        with driver.cursor() as cursor:
+            cursor.execute(sql, prepare=True)
+            if cursor.description is None:
+                raise _only_questions()
+            columns = tuple(c.name for c in cursor.description)
+            rows = cursor.fetchmany(limit + 1)
+    except psycopg.Error as error:
+        raise _explained(str(error)) from error
+    return _answer(columns, rows, limit)
+
+
+def _only_questions() -> UsageError:
+    return UsageError("only questions can be asked here: SELECT …", hint="fill the database with mlassay db import")
+
+
+def _answer(columns: tuple[str, ...], rows: Sequence[Sequence[object]], limit: int) -> Answer:
+    return Answer(columns, tuple(tuple(_cell(v) for v in row) for row in rows[:limit]), len(rows) > limit)
+
+
 def _run(connection: sa.Connection, sql: str, limit: int) -> Answer:
     try:
         result = connection.exec_driver_sql(sql)
         if not result.returns_rows:
-            raise UsageError(
-                "only questions can be asked here: SELECT …", hint="fill the database with mlassay db import"
-            )
-        columns = tuple(result.keys())
-        rows = result.fetchmany(limit + 1)
+            raise _only_questions()
+        return _answer(tuple(result.keys()), result.fetchmany(limit + 1), limit)
     except sa.exc.DBAPIError as error:
-        raise _explained(error) from error
-    return Answer(columns, tuple(tuple(_cell(v) for v in row) for row in rows[:limit]), len(rows) > limit)
+        raise _explained(str(error.orig)) from error
 
 
-def _explained(error: sa.exc.DBAPIError) -> UsageError:
-    text = str(error.orig).strip().splitlines()[0]
-    if "not authorized" in text or "read-only" in text or "prohibited" in text or "readonly" in text:
+def _explained(said: str) -> UsageError:
+    text = said.strip().splitlines()[0]
+    if any(word in text for word in ("not authorized", "read-only", "prohibited", "readonly")):
         return UsageError("the database can only be read here: SELECT …", hint="fill it with mlassay db import")
     if "interrupted" in text or "statement timeout" in text:
         return UsageError(f"the question took longer than {MAX_SECONDS:.0f} s and was stopped", hint="narrow it down")

@@ -171,7 +171,7 @@ def _training_root(tree: Tree) -> str:
     root = ""
     while len(names := tree.names(root)) == 1 and names[0] not in ("v0.5.0", "results"):
         below = f"{root}/{names[0]}" if root else names[0]
-        if not tree.is_dir(below):
+        if not tree.is_dir(below) or tree.is_dir(f"{below}/results"):  # a file, or a round's only submitter
             break
         root = below
     return root

@@ -62,6 +62,7 @@ class ResultView:
     division: str
     category: str
     submitter: str
+    submitter_written: str
     system: str
     benchmark: str
     model: str

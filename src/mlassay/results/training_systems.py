@@ -99,7 +99,8 @@ def read_described(tree: Tree, path: str) -> Described:
         lines = _key_lines(tree, path)
         if lines:
             odd = (f"{len(lines)} 'key: {{json}}' lines with a Python dictionary inside", "one JSON object")
-            return Described(path, lines, problems=(odd,))
+            entry = lines.pop("entry", None)
+            return Described(path, {**lines, **entry} if isinstance(entry, dict) else lines, problems=(odd,))
     return Described(path, {}, problem=said.problem)
 
 
@@ -114,7 +115,7 @@ def _tidy(path: str, said: JsonFile) -> Described:
 
 
 def _key_lines(tree: Tree, path: str) -> dict[str, Any]:
-    """`entry: {"value": "{'hardware': ..., 'nodes': \\"{...}\\"}"}` lines as one dictionary."""
+    """`entry: {"value": "{'hardware': ..., 'nodes': \\"{...}\\"}"}` lines as one dictionary, the text under "entry" too."""
     try:
         text = tree.read(path, MAX_CONFIG_BYTES).decode("utf-8", "replace")
     except NotReadable:
@@ -129,8 +130,7 @@ def _key_lines(tree: Tree, path: str) -> dict[str, Any]:
         except (ValueError, AttributeError, RecursionError):
             continue
         out[match[1]] = _python_value(value)
-    entry = out.pop("entry", None)
-    return {**out, **entry} if isinstance(entry, dict) else out
+    return out
 
 
 def _python_value(value: object, depth: int = 0) -> Any:
