@@ -363,10 +363,11 @@ class PlainTarTree(Tree):
 
 
 class _Slice(io.RawIOBase):
-    """A range of a file as a file of its own."""
+    """A range of a file as a file of its own. Reads by position, so that forked workers may share it."""
 
     def __init__(self, place: Path, start: int, size: int) -> None:
-        self._file = open(place, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._descriptor = -1
+        self._descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self._start, self._size, self._at = start, size, 0
 
     def readable(self) -> bool:
@@ -387,14 +388,15 @@ class _Slice(io.RawIOBase):
         want = min(len(buffer), self._size - self._at)
         if want <= 0:
             return 0
-        self._file.seek(self._start + self._at)
-        data = self._file.read(want)
+        data = os.pread(self._descriptor, want, self._start + self._at)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
     def close(self) -> None:
-        self._file.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
         super().close()
 
 
@@ -502,16 +504,17 @@ def _keep(tree: StoredTree, path: str, size: int, source: PackedSource) -> int:
 class ZipTree(Tree):
     archive: Path = Path()
     members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
-    _open_zip: tuple[int, zipfile.ZipFile] | None = None
+    _open_zip: zipfile.ZipFile | None = None
 
     def _open(self, path: str, node: Node) -> BinaryIO:
         source = path if path in self.members else node.target
         if source not in self.members:
             raise NotReadable(path, "content is not here")
         try:
-            if self._open_zip is None or self._open_zip[0] != os.getpid():  # a forked worker opens its own
-                self._open_zip = (os.getpid(), zipfile.ZipFile(self.archive))
-            return self._open_zip[1].open(self.members[source])  # type: ignore[return-value]
+            if self._open_zip is None:
+                whole = _Slice(self.archive, 0, self.archive.stat().st_size)
+                self._open_zip = zipfile.ZipFile(io.BufferedReader(whole))
+            return self._open_zip.open(self.members[source])  # type: ignore[return-value]
         except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise NotReadable(path, f"cannot be unpacked ({error})") from error
 

@@ -152,6 +152,9 @@ class Engine:
     checks: Sequence[Check]
     located: Located
 
+    def __post_init__(self) -> None:
+        self._by_scope = {scope: [c for c in self.checks if c.scope is scope] for scope in Scope}
+
     def run(self, jobs: int) -> tuple[list[Result], list[Finding]]:
         submission = self.submission
         if self.located.runs:
@@ -226,9 +229,7 @@ class Engine:
     def _ask(self, scope: Scope, thing: Any, submitter: Submitter | None, role: str = "") -> Iterator[Finding]:
         label = submitter.label if submitter and submitter.name else ""
         is_open = submitter is not None and submitter.is_open
-        for check in self.checks:
-            if check.scope is not scope:
-                continue
+        for check in self._by_scope[scope]:
             try:
                 for found in check.function(thing):
                     made = finding(check, found, open_division=is_open, submitter=label)

@@ -91,6 +91,7 @@ class Submission:
     suite: str = "inference"
     as_official: bool = False  # judge by the arithmetic of the round's official tool
     round_guess: str = ""  # why the round may be wrong
+    own_paths: list[tuple[str, str]] | None = None  # kept by the checks of the tree
 
     @property
     def round_name(self) -> str:

@@ -125,17 +125,21 @@ def submitter_alone(tree: Tree) -> SubmitterPlace:
 
 def recognise_round(tree: Tree, places: list[ResultPlace], runs: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
     """(round, reason to doubt it): by the seeds of some logs, spread over the tree, else by the layout."""
-    votes: Counter[str] = Counter()
-    known = {(s.qsl, s.sample_index, s.schedule): name for name in rounds() for s in [load_round(name).seeds]}
-    folders = [f for f, _ in runs] or list(_spread(tree, places))
-    for folder in folders:
+    seen: Counter[int] = Counter()
+    for folder in [f for f, _ in runs] or _spread(tree, places):
         log = run_log(tree, folder)
-        seeds = tuple(log.integer(f"effective_{n}_rng_seed") for n in ("qsl", "sample_index", "schedule"))
-        for want, name in known.items():
-            votes[name] += sum(1 for a, b in zip(seeds, want, strict=True) if a is not None and a == b)
-    best = votes.most_common(1)
-    if best and best[0][1] > 0:
-        return best[0][0], ""
+        said = (log.integer(f"effective_{n}_rng_seed") for n in ("qsl", "sample_index", "schedule"))
+        seen.update(seed for seed in said if seed is not None)
+    total, best, votes = sum(seen.values()), "", 0
+    for name in reversed(rounds()):
+        seeds = load_round(name).seeds
+        count = sum(seen[s] for s in {seeds.qsl, seeds.sample_index, seeds.schedule})
+        if count > votes:
+            best, votes = name, count
+        if 2 * votes > total:
+            break  # no other round can have more
+    if best:
+        return best, ""
     if any(tree.is_file(f"{place.path}/performance/result_summary.json") for place in places):
         return rounds()[-1], ""  # measured over HTTP, which only the newest round knows
     name = _round_by_layout(tree)

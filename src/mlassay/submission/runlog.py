@@ -7,6 +7,8 @@ so that a check can compare them.
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,13 +144,14 @@ def _read_detail(
         absent[DETAIL_NAME] = "absent"
         return
     try:
-        oddities += [Oddity(path, found) for found in text_oddities(tree.head(path, PEEK_BYTES))]
         with tree.open(path) as stream:
+            oddities += [Oddity(path, found) for found in text_oddities(stream.read(PEEK_BYTES))]
+            stream.seek(0)
             detail = read_detail(stream)
     except NotReadable as error:
         absent[DETAIL_NAME] = error.reason
         return
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         absent[DETAIL_NAME] = f"cannot be read ({error})"
         return
     if detail.flavour is Flavour.NONE:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from mlassay.rules.round import Round
+from mlassay.rules.round import Round, SystemFields
 
 
 def at_least(round_name: str, first: str) -> bool:
@@ -53,7 +53,11 @@ def field_of(name: str) -> SystemField:
 
 def system_schema(round_: Round) -> SystemSchema:
     """The round's fields with their meanings."""
-    said = round_.system_fields
+    return _schema(round_.system_fields)
+
+
+@cache
+def _schema(said: SystemFields) -> SystemSchema:
     meaningful = frozenset(said.required) - frozenset(said.may_be_empty)
     optional = _book()["optional"]
     extra = frozenset(n for group in optional.values() for n in group)

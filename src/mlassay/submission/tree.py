@@ -124,8 +124,8 @@ class Tree:
         prefix = f"{folder}/" if folder else ""
         return [n for n in self.names(folder) if prefix + n in self.nodes]
 
-    def walk(self, folder: str = "") -> Iterator[str]:
-        """Every path below a directory, directories included, in a stable order."""
+    def walk(self, folder: str = "", skip: frozenset[str] = frozenset()) -> Iterator[str]:
+        """Every path below a directory, directories included, in a stable order; not below those in `skip`."""
         stack = [folder]
         while stack:
             here = stack.pop()
@@ -133,7 +133,7 @@ class Tree:
             below = []
             for name in self.names(here):
                 yield prefix + name
-                if prefix + name in self.folders:
+                if prefix + name in self.folders and prefix + name not in skip:
                     below.append(prefix + name)
             stack.extend(reversed(below))
 
@@ -238,12 +238,13 @@ class DirectoryTree(Tree):
     root: Path = Path()
 
     def _open(self, path: str, node: Node) -> BinaryIO:
-        place = self.root / path
+        place = os.path.join(self.root, path)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
             if node.target:
-                place = place.resolve(strict=True)
-                place.relative_to(self.root.resolve())  # the link may have changed since the listing
+                real = Path(place).resolve(strict=True)
+                real.relative_to(self.root.resolve())  # the link may have changed since the listing
+                place = str(real)
             descriptor = os.open(place, flags | getattr(os, "O_NOFOLLOW", 0))
         except (OSError, ValueError, RuntimeError) as error:
             raise NotReadable(path, _short(error)) from error

@@ -56,7 +56,7 @@ def files(result: ResultFolder) -> Iterator[Found]:
     clause=CLAUSE,
 )
 def rate(result: ResultFolder) -> Iterator[Found]:
-    """The metric of the result."""
+    """Without the rate of the run there is no result to publish."""
     if result.endpoints and ep.summary(result).ok and ep.endpoints_metric(result).value is None:
         yield Found(ep.summary(result).path, "no rate", "tokens_per_second or qps")
 

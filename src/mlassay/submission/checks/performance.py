@@ -490,7 +490,7 @@ def equal_issue(run: Run) -> Iterator[Found]:
     clause="Inference rules, metrics",
 )
 def metric_present(run: Run) -> Iterator[Found]:
-    """The number that the result is about."""
+    """Without the number that it is about, a result cannot be ranked or published."""
     if not _performance(run) or run.log.valid is None or run.log.scenario is None:
         return
     metric = read_metric(run.result, run)

@@ -75,7 +75,7 @@ def ranging(result: ResultFolder) -> Iterator[Found]:
     clause=CLAUSE,
 )
 def readings_present(result: ResultFolder) -> Iterator[Found]:
-    """spl.txt holds one reading a line."""
+    """spl.txt holds the meter's readings, one a line; without them there is no power result."""
     if _rule(result) is not None and result.run is not None and not result.run.has("spl.txt"):
         yield Found(result.run.file("spl.txt"), "absent", "the readings of the run")
 

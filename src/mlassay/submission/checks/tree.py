@@ -164,14 +164,17 @@ def large_files(submission: Submission) -> Iterator[Found]:
             )
 
 
-def _own_paths(submission: Submission) -> Iterator[tuple[str, str]]:
+def _own_paths(submission: Submission) -> list[tuple[str, str]]:
     """(path, name) of everything below the submitters, code apart, each once."""
-    for submitter in submission.submitters:
-        base = submitter.place.path
-        skip = tuple(submitter.path(folder) + "/" for folder in SKIPPED)
-        for path in submission.tree.walk(base):
-            if not path.startswith(skip):
-                yield path, path.rpartition("/")[2]
+    if submission.own_paths is None:
+        submission.own_paths = [
+            (path, path.rpartition("/")[2])
+            for submitter in submission.submitters
+            for path in submission.tree.walk(
+                submitter.place.path, frozenset(submitter.path(folder) for folder in SKIPPED)
+            )
+        ]
+    return submission.own_paths
 
 
 @check(
@@ -214,10 +217,10 @@ def spaces(submission: Submission) -> Iterator[Found]:
 )
 def pycache(submission: Submission) -> Iterator[Found]:
     """__pycache__ is a by-product of running code, never a part of a submission."""
-    for submitter in submission.submitters:
-        for path in submission.tree.walk(submitter.place.path):
-            if path.endswith("__pycache__") and submission.tree.is_dir(path):
-                yield Found(path, "__pycache__", "no compiled files", hint="delete it")
+    bases = tuple(f"{s.place.path}/" if s.place.path else "" for s in submission.submitters)
+    for path in submission.tree.folders:
+        if path.endswith("__pycache__") and path.startswith(bases):
+            yield Found(path, "__pycache__", "no compiled files", hint="delete it")
 
 
 @check(
