@@ -11,7 +11,7 @@ from typing import Any
 from mlassay.core.clock import Clock
 from mlassay.records.atomic import refuse
 from mlassay.records.mllog import Flavour, LogWriter
-from mlassay.training.benchmark import Spec
+from mlassay.training.benchmark import Logged, Spec
 from mlassay.training.loop import Edge, TrainingEvent
 
 RESERVE_BYTES = 64 * 1024
@@ -70,7 +70,10 @@ class LogSink:
     def _translate(self, event: TrainingEvent) -> list[TrainingEvent]:
         events = [event]
         if event.key == "init_start":
-            events += [TrainingEvent(event.time_ns, k, v) for k, v in self._settings().items()]
+            for key, value in self._settings().items():
+                about = value.metadata if isinstance(value, Logged) else {}
+                plain = value.value if isinstance(value, Logged) else value
+                events.append(TrainingEvent(event.time_ns, key, plain, about))
         if self._flavour is Flavour.V05:
             return [translated for e in events for translated in _as_v05(e)]
         return events

@@ -13,7 +13,7 @@ from mlassay.rules.log_keys import problems
 from mlassay.rules.training import load_training_round
 from mlassay.rules.training_round import TrainingBenchmark, TrainingRound
 from mlassay.stats.training_score import ScoreRule
-from mlassay.training.benchmark import Recipe, Spec
+from mlassay.training.benchmark import Logged, Recipe, Spec
 
 NO_ROUND = ("", "none")
 
@@ -71,13 +71,15 @@ def check_values(round_: TrainingRound, rule: TrainingBenchmark, spec: Spec) -> 
         "submission_benchmark": rule.id,
         "global_batch_size": spec.global_batch_size,
         "gradient_accumulation_steps": spec.gradient_accumulation_steps,
-        **spec.hyperparameters,
+        **{k: v.value if isinstance(v, Logged) else v for k, v in spec.hyperparameters.items()},
     }
     for key, key_rule in round_.log_rules.for_log(values).items():
         if key not in values:
             continue
         for check in key_rule.each:
-            for problem in problems(check, values[key], {}, values):
+            logged = spec.hyperparameters.get(key)
+            about = logged.metadata if isinstance(logged, Logged) else {}
+            for problem in problems(check, values[key], about, values):
                 raise RuleViolation(
                     f"{key} {problem}",
                     clause=rule.hyperparameters.clause or f"training rules {round_.name}",

@@ -26,6 +26,14 @@ class Target:
         return reached >= self.value - slack if self.higher_is_better else reached <= self.value + slack
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A hyperparameter whose log line carries metadata of its own."""
+
+    value: object
+    metadata: Mapping[str, object]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """What is known before any data is touched."""
@@ -36,7 +44,7 @@ class Spec:
     targets: tuple[Target, ...]  # all must hold
     global_batch_size: int
     gradient_accumulation_steps: int = 1
-    hyperparameters: Mapping[str, object] = field(default_factory=dict)  # under the official log's keys
+    hyperparameters: Mapping[str, object] = field(default_factory=dict)  # by the log's keys; values, or Logged
     config: Mapping[str, object] = field(default_factory=dict)  # everything that ran, for the run folder
     progress_in_samples: bool = False  # rounds v4.0+: samples_count in place of epoch_num
 

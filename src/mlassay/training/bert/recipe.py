@@ -84,7 +84,8 @@ def _hyperparameters(c: BertConfig) -> dict[str, object]:
     """Under the official keys (training rules, hyperparameter table, BERT): all free, all to be logged."""
     return {
         "opt_base_learning_rate": c.learning_rate,
-        "opt_epsilon": c.epsilon,
+        "opt_epsilon": c.epsilon,  # until v0.7
+        "opt_lamb_epsilon": c.epsilon,
         "opt_learning_rate_training_steps": c.training_steps,
         "opt_learning_rate_warmup_steps": c.warmup_steps,
         "num_warmup_steps": c.warmup_steps,

@@ -108,7 +108,7 @@ def _hyperparameters(c: DlrmConfig) -> dict[str, object]:
         "lr_decay_start_steps": c.decay_start,
         "sgd_opt_base_learning_rate": c.learning_rate,
         "sgd_opt_learning_rate_decay_poly_power": 2,
-        "opt_learning_rate_decay_steps": c.decay_steps,
+        "sgd_opt_learning_rate_decay_steps": c.decay_steps,
     }
 
 

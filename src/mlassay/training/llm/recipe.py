@@ -32,7 +32,7 @@ class LlmConfig:
     learning_rate: float = 5e-4
     end_learning_rate_ratio: float = 0.1
     warmup_steps: int = 512
-    decay_steps: int = 1_200_000
+    decay_steps: int = 1_200_000 - 512  # after the warm-up; GPT-3 counts the warm-up in
     beta1: float = 0.9
     beta2: float = 0.95
     epsilon: float = 1e-5
@@ -112,7 +112,7 @@ def small(shape: str) -> LlmConfig:
         global_batch_size=32,
         learning_rate=4e-3,
         warmup_steps=50,
-        decay_steps=600,
+        decay_steps=550,
         epsilon=1e-8,
         eval_every_samples=1600,
         n_eval_sequences=512,
@@ -123,18 +123,22 @@ def small(shape: str) -> LlmConfig:
 
 
 def _hyperparameters(c: LlmConfig) -> dict[str, object]:
-    """Under the official keys (training rules, hyperparameter table, language models)."""
+    """Under the official keys (training rules, hyperparameter table, language models).
+
+    Every run starts from random weights, so a round that wants a given checkpoint (GPT-3) refuses it in closed.
+    """
+    adam = "adam" if c.shape == "gpt3" else "adamw"
     return {
-        "opt_name": "adamw",
+        "opt_name": adam,
         "opt_base_learning_rate": c.learning_rate,
         "opt_end_learning_rate": c.learning_rate * c.end_learning_rate_ratio,
         "opt_learning_rate_warmup_steps": c.warmup_steps,
         "opt_learning_rate_decay_steps": c.decay_steps,
         "opt_learning_rate_decay_schedule": "cosine with linear warmup",
-        "opt_adamw_beta_1": c.beta1,
-        "opt_adamw_beta_2": c.beta2,
-        "opt_adamw_epsilon": c.epsilon,
-        "opt_adamw_weight_decay": c.weight_decay,
+        f"opt_{adam}_beta_1": c.beta1,
+        f"opt_{adam}_beta_2": c.beta2,
+        f"opt_{adam}_epsilon": c.epsilon,
+        f"opt_{adam}_weight_decay": c.weight_decay,
         "opt_gradient_clip_norm": c.clip_norm,
         "max_sequence_length": c.sequence_length,
         "max_steps": c.max_steps,

@@ -53,10 +53,11 @@ class Llm(TorchBenchmark[LlmConfig]):
     def learning_rate(self, step: int) -> float:
         c = self.config
         after = step - c.warmup_steps
+        length = c.decay_steps - (c.warmup_steps if c.shape == "gpt3" else 0)
         return (
             c.learning_rate
             * schedules.warmup(step, c.warmup_steps)
-            * schedules.cosine(after, max(c.decay_steps - c.warmup_steps, 1), c.end_learning_rate_ratio)
+            * schedules.cosine(after, max(length, 1), c.end_learning_rate_ratio)
         )
 
     def loss(self, model: nn.Module, indices: Indices, rng: np.random.Generator) -> Tensor:

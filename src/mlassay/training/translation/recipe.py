@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Logged, Recipe, Spec, Surroundings, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,19 +117,22 @@ def gnmt_small() -> TranslationConfig:
 def _hyperparameters(c: TranslationConfig) -> dict[str, object]:
     """Under the official keys (training rules, hyperparameter table, GNMT and Transformer)."""
     about: dict[str, object] = {
-        "opt_name": c.optimizer,
+        "opt_name": c.optimizer.replace("-", "_"),
         "opt_base_learning_rate": c.learning_rate,
         "opt_learning_rate_warmup_steps": c.warmup_steps,
         "opt_adam_beta_1": c.beta1,
         "opt_adam_beta_2": c.beta2,
         "opt_adam_epsilon": c.epsilon,
-        "max_sequence_length": c.max_pieces,
+        "max_sequence_length": Logged(c.max_pieces, {"method": "discard"}),
     }
     if c.model == "gnmt":
         about |= {
             "opt_learning_rate_decay_factor": c.decay_factor,
             "opt_learning_rate_decay_steps": c.decay_times,
+            "opt_learning_rate_decay_interval": (1 - c.decay_start) / c.decay_times,  # of the whole run, as is the next
             "opt_learning_rate_remain_steps": c.decay_start,
+            "opt_learning_rate_alt_decay_func": False,
+            "opt_learning_rate_alt_warmup_func": False,
         }
     return about
 
