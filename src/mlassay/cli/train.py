@@ -16,6 +16,7 @@ from mlassay.runs.train import TrainResult, resume, train_benchmark
 from mlassay.runs.training_request import TrainRequest
 from mlassay.training.catalogue import BENCHMARKS
 from mlassay.training.loop import Progress
+from mlassay.training.measured import measured
 
 EXAMPLES = """\b
 Examples:
@@ -140,7 +141,7 @@ def describe(result: TrainResult) -> str:
 def _list(as_json: bool) -> int:
     entries = list(BENCHMARKS)
     if as_json:
-        emit_json([{"name": e.name, "summary": e.summary} for e in entries])
+        emit_json([{"name": e.name, "summary": e.summary, "measured": measured().get(e.name)} for e in entries])
     else:
         width = max(len(e.name) for e in entries)
         click.echo("\n".join(f"{e.name:{width}}  {e.summary}" for e in entries))

@@ -54,7 +54,10 @@ def reference() -> MinigoConfig:
 
 
 def v07_reference() -> MinigoConfig:
-    """19×19 of v0.7 to v2.1: four past positions, liberty and capture planes, no convolution biases."""
+    """The network of v0.7 to v2.1 on 19×19, for its published size alone.
+
+    It is not a profile: its 13 input planes include liberties and captures, which `features` does not make.
+    """
     return replace(
         MinigoConfig(), board=19, n_filters=64, n_blocks=6, n_past=4, conv_bias=False, norm_momentum=0.05,
         value_weight=0.5, games_per_generation=8192, readouts=800, global_batch_size=4096, learning_rate=0.16,
