@@ -36,9 +36,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a real server."""
-    yield from postgres_url(tmp_path_factory.mktemp("pg"))
+    yield from postgres_url()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,21 +34,23 @@ def _as_postgres() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def postgres_url(folder: Path) -> Iterator[str]:
-    """Start a server, yield the URL of an empty database, stop the server."""
+def postgres_url() -> Iterator[str]:
+    """Start a server, yield the URL of an empty database, stop the server and leave nothing behind.
+
+    Not below pytest's own directory: that is closed to other users, and the server runs as one.
+    """
     pytest.importorskip("psycopg")
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL server installed (Debian: apt-get install postgresql)")
     who = _as_postgres()
+    folder = Path(tempfile.mkdtemp(prefix="mlassay-pg-"))
+    folder.chmod(0o755)
     data, sockets = folder / "data", folder / "s"
     for place in (data, sockets):
         place.mkdir(mode=0o700)
         if who:
             os.chown(place, int(str(who["user"])), int(str(who["group"])))
-    for parent in (folder, *folder.parents):  # the server must be able to walk down to its directories
-        if parent.owner() == "root" and parent != Path("/") and str(parent).startswith("/tmp/pytest"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,3 +67,4 @@ def postgres_url(folder: Path) -> Iterator[str]:
         yield f"postgresql://tester@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **{**run, "check": False})  # type: ignore[call-overload]
+        shutil.rmtree(folder, ignore_errors=True)

@@ -70,9 +70,10 @@ class Database:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})")
                 yield connection
         except sa.exc.OperationalError as error:
-            raise MachineProblem(
-                f"{self.label}: {_short(error)}", hint="see whether another import is running"
-            ) from error
+            if "locked" not in str(error.orig):
+                raise
+            hint = "see whether another import is running"
+            raise MachineProblem(f"{self.label}: {_short(error)}", hint=hint) from error
 
     def close(self) -> None:
         self.engine.dispose()

@@ -93,6 +93,7 @@ class _Reader:
     batch: Batch
     systems: dict[str, tuple[Described, int]] = field(default_factory=dict)  # by the system's folder
     seen: set[tuple[str, str]] = field(default_factory=set)
+    orgs: dict[str, str] = field(default_factory=dict)  # by the submission's folder
 
     def entry(self, folder: str) -> None:
         """One benchmark on one system."""
@@ -158,6 +159,11 @@ class _Reader:
 
     def _submission_org(self, folder: str) -> str:
         above = folder.rpartition("/results/")[0]
+        if above not in self.orgs:
+            self.orgs[above] = self._read_org(above)
+        return self.orgs[above]
+
+    def _read_org(self, above: str) -> str:
         said = read_json(self.tree, f"{above}/submission.json".lstrip("/"))
         if said.problem and said.problem != "absent":
             self.batch.note(oddity.METADATA, said.path, clean(said.problem), "a JSON object")

@@ -115,7 +115,7 @@ def _tidy(path: str, said: JsonFile) -> Described:
 
 
 def _key_lines(tree: Tree, path: str) -> dict[str, Any]:
-    """`entry: {"value": "{'hardware': ..., 'nodes': \\"{...}\\"}"}` lines as one dictionary, the text under "entry" too."""
+    """`entry: {"value": "{'hardware': …}"}` lines as one dictionary; the text under "entry" becomes one too."""
     try:
         text = tree.read(path, MAX_CONFIG_BYTES).decode("utf-8", "replace")
     except NotReadable:
