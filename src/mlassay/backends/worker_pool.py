@@ -83,6 +83,8 @@ class WorkerPoolSUT:
     """`workers` processes, each with its own `predict = make()`; a query goes to the one with the least to do.
 
     `make` is called in the worker: load the model there. Queries of more than `max_batch` samples are split.
+    `reserve_core`: keep one core for the issuing thread, so that no worker delays it; by default where there are more
+    cores than workers.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class WorkerPoolSUT:
         *,
         workers: int = 1,
         max_batch: int = 64,
+        reserve_core: bool | None = None,
         name: str = "",
     ) -> None:
         if workers < 1 or max_batch < 1:
@@ -99,6 +102,8 @@ class WorkerPoolSUT:
         self._n_workers = workers
         self._max_batch = max_batch
         self._name = name or name_of(make)
+        self._cores = usable_cores()
+        self._reserved = len(self._cores) > workers if reserve_core is None else reserve_core and len(self._cores) > 1
         self._workers: list[_Worker] = []
         self._collector: threading.Thread | None = None
 
@@ -115,7 +120,12 @@ class WorkerPoolSUT:
             if trouble is not None:
                 self.close()
                 raise SutFailure(f"a worker could not start: {trouble}")
+        if self._reserved:
+            for worker in self._workers:
+                keep_to(self._cores[1:], worker.process.pid or 0)
         self._start_collector()
+        if self._reserved:
+            keep_to(self._cores[:1])  # this thread issues
 
     def prepare(self, indices: Sequence[int]) -> None:
         """Give every worker its copy of the loaded samples."""
@@ -151,6 +161,8 @@ class WorkerPoolSUT:
 
     def close(self) -> None:
         self._stop_collector()
+        if self._reserved and self._workers:
+            keep_to(self._cores)
         for worker in self._workers:
             worker.close()
         self._workers = []
@@ -161,6 +173,7 @@ class WorkerPoolSUT:
             "what": "worker processes over shared memory; answers are stamped in the worker",
             "arrangement": "worker processes",
             "workers": self._n_workers,
+            "core_reserved_for_issuing": self._reserved,
             "max_batch": self._max_batch,
         }
 
@@ -180,6 +193,8 @@ class WorkerPoolSUT:
 
     def _collect(self) -> None:
         """Bring answers to the sink; rest a little while much is open, so that issuing is not disturbed."""
+        if self._reserved:
+            keep_to(self._cores[1:])
         while not self._closing:
             self._ready.acquire(timeout=0.2)
             if not sum([self._drain(worker) for worker in self._workers]):
@@ -220,6 +235,17 @@ class WorkerPoolSUT:
                 code = worker.process.exitcode
                 self._sink.fail(f"a worker process died with exit code {code}", kind=FaultKind.DIED)
                 self._closing = True
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process may use; empty where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def keep_to(cores: Sequence[int], pid: int = 0) -> None:
+    """Bind a process, or the calling thread (0), to these cores. A refusal changes nothing that matters."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setaffinity(pid, cores)
 
 
 def _context_for(make: Callable[[], Any]) -> BaseContext:

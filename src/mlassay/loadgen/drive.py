@@ -137,6 +137,7 @@ def _one_plan(run: Run, plan: Plan, samples: SampleLibrary) -> None:
         row = run.n_issued
         try:
             _loop_for(run)(run, plan, row)
+            run.sink.baton = None
             run.phase = "flush"
             run.sut.flush()
             run.phase = "issue"

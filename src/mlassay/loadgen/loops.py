@@ -59,7 +59,10 @@ def _queries(plan: Plan, base_id: int) -> Iterator[Query]:
 
 
 def wait_for(run: Run, ready: Callable[[], bool]) -> bool:
-    """Block until `ready()` or the run must stop; False in the second case. A virtual clock steps to its next plan."""
+    """Block until `ready()` or the run must stop; False in the second case. A virtual clock steps to its next plan.
+
+    The baton stays with the sink until the loop's end: in a closed loop the next wait is near.
+    """
     sink, clock = run.sink, run.clock
     if clock.virtual:
         step = clock.step  # type: ignore[attr-defined]
@@ -70,13 +73,11 @@ def wait_for(run: Run, ready: Callable[[], bool]) -> bool:
                 sink.stop(f"stopped: {FaultKind.NEVER}")
                 return False
         return True
-    baton = Baton()
-    sink.baton = baton
-    try:
-        while not baton.wait(lambda: ready() or bool(sink.failed), 1_000_000_000):
-            pass
-    finally:
-        sink.baton = None
+    baton = sink.baton
+    if baton is None:
+        baton = sink.baton = Baton()
+    while not baton.wait(lambda: ready() or bool(sink.failed), 1_000_000_000):
+        pass
     return not sink.failed
 
 
