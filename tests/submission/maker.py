@@ -440,7 +440,8 @@ def _result(made: Made, scenario: Scenario) -> None:
     made.files[f"{folder}/{json_name}"] = json.dumps(data).encode()
     if made.division != "open":
         for test in made.benchmark.compliance:
-            _test(made, scenario, test)
+            if not (test.startswith("TEST04-") and scenario is Scenario.MULTI_STREAM and made.layout.name != "v0.5"):
+                _test(made, scenario, test)
 
 
 def _test(made: Made, scenario: Scenario, test: str) -> None:
@@ -463,7 +464,8 @@ def _test(made: Made, scenario: Scenario, test: str) -> None:
         text = b"First token check pass: True\nEOS check pass: True\nSample length check pass: True\n"
         made.files[f"{folder}/verify_accuracy.txt"] = text
         return
-    made.files[f"{folder}/verify_performance.txt"] = b"reference score 100, test score 100\nTEST PASS\n"
+    if test != "TEST04-B":
+        made.files[f"{folder}/verify_performance.txt"] = b"reference score 100, test score 100\nTEST PASS\n"
     made.files[f"{folder}/verify_accuracy.txt"] = b"TEST PASS\n"
 
 

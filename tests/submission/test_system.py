@@ -129,7 +129,7 @@ def test_editing_knows_fields_and_values() -> None:
     round_ = load_round("v5.1")
     fields = changed({}, {"status": "available", "number_of_nodes": "2"}, round_)
     assert fields == {"status": "available", "number_of_nodes": "2"}
-    with pytest.raises(UsageError, match="v5.1 knows no field 'staus'"):
+    with pytest.raises(UsageError, match=r"v5\.1 knows no field 'staus'"):
         changed({}, {"staus": "available"}, round_)
     with pytest.raises(UsageError, match="status cannot be 'soon'"):
         changed({}, {"status": "soon"}, round_)

@@ -328,13 +328,15 @@ def _slowest(result: ResultFolder) -> MetricValue:
 
 def mark_accepted(rows: Iterable[Result], findings: Iterable[Finding], submission: Submission) -> Iterator[Result]:
     """Rows with their systems' descriptions, and with the verdict of the findings that touch them."""
+    findings = list(findings)
     exact = {f.where for f in findings if f.rejects and f.where}
+    everything = any(f.rejects for f in findings)
     above = {w for where in exact for w in _with_parents(where)}
     places = {r.path: r for s in submission.submitters for r in s.results}
     by_label = {s.label: s for s in submission.submitters}
     for row in rows:
         result = places.get(row.path)
-        touched = row.path in above or any(w in exact for w in _with_parents(row.path))
+        touched = (not row.path and everything) or row.path in above or any(w in exact for w in _with_parents(row.path))
         if result is not None and result.bare is None and not touched:
             touched = result.measurements_folder in above or result.compliance_folder in above
             touched = touched or (result.system is not None and result.system.path in exact)

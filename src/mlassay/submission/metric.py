@@ -43,6 +43,8 @@ def read_metric(result: ResultFolder, run: Run) -> MetricValue:
         return _inferred(scenario, run.log.scenario, run)
     field = result.rule.metric_field if result.rule else ""
     field = _TEXT_FIELDS.get(field, field) or _DEFAULTS[scenario]
+    if not result.rule and scenario is Scenario.SINGLE_STREAM and result.round.early_stopping:
+        field = "early_stopping_latency_ss"
     value = run.log.number(field)
     name, unit = _describe(field, scenario, result)
     if field.endswith("_ns") or field.startswith("early_stopping_latency"):
@@ -51,7 +53,8 @@ def read_metric(result: ResultFolder, run: Run) -> MetricValue:
 
 
 def _describe(field: str, scenario: Scenario, result: ResultFolder) -> tuple[str, str]:
-    percentile = f"p{result.rule.percentile:g}" if result.rule else "p90"
+    usual = 90 if scenario is Scenario.SINGLE_STREAM else 99
+    percentile = f"p{result.rule.percentile if result.rule else usual:g}"
     if field.endswith("_ns") or field.startswith("early_stopping_latency"):
         return f"{percentile} latency", "ms"
     if field == "effective_samples_per_query":

@@ -397,11 +397,20 @@ class ResultFolder:
             folder = lay.child(self.tree, self.path, short)
         return folder
 
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The compliance tests that the result needs. TEST04-A and -B (until v2.0) were not run in MultiStream."""
+        if self.benchmark is None:
+            return ()
+        if self.scenario is Scenario.MULTI_STREAM and self.round.name != "v0.5":
+            return tuple(t for t in self.benchmark.compliance if not t.startswith("TEST04-"))
+        return self.benchmark.compliance
+
     @cached_property
     def test_runs(self) -> dict[str, Run]:
         """Performance runs of the compliance tests, by test."""
         runs = {}
-        for test in self.benchmark.compliance if self.benchmark else ():
+        for test in self.tests:
             folder = self.test_folder(test)
             below = lay.child(self.tree, folder, "performance") if folder else None
             if below is None:

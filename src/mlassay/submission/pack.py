@@ -320,7 +320,7 @@ def _infer(plan: Plan, places: _Places, groups: Mapping[Key, _Group]) -> None:
             if source is None:
                 continue
             group = groups[benchmark, source]
-            _add_result(plan, places, benchmark, missing, _Group(group.performance, group.accuracy))
+            _add_result(plan, places, benchmark, missing, group)
             plan.notes.append(f"{benchmark} {missing.official_name} is inferred from {source.official_name}")
 
 

@@ -25,7 +25,7 @@ def _applies(result: ResultFolder) -> bool:
 
 def tests(result: ResultFolder) -> Iterator[tuple[str, str]]:
     """(test, directory) of the compliance tests that are there."""
-    for test in result.benchmark.compliance if result.benchmark else ():
+    for test in result.tests:
         folder = result.test_folder(test)
         if folder is not None:
             yield test, folder
@@ -41,9 +41,9 @@ def tests(result: ResultFolder) -> Iterator[tuple[str, str]]:
 )
 def present(result: ResultFolder) -> Iterator[Found]:
     """Closed and network results run the tests of their benchmark, in each scenario; open ones need none."""
-    if not _applies(result) or result.benchmark is None:
+    if not _applies(result):
         return
-    for test in result.benchmark.compliance:
+    for test in result.tests:
         if result.test_folder(test) is None:
             yield Found(
                 f"{result.compliance_folder}/{test}",
@@ -72,7 +72,7 @@ _PASS = re.compile(r"TEST\s*\d*\s*(?:-[AB]\s*)?PASS|^\s*PASS\b", re.IGNORECASE |
 
 
 def _wants_performance(test: str) -> bool:
-    return test not in (*TOKEN_TESTS, "TEST07", "TEST08", "TEST09", "TEST03")
+    return test not in (*TOKEN_TESTS, "TEST07", "TEST08", "TEST09", "TEST03", "TEST04-B")  # -A compares both
 
 
 @check(
@@ -192,7 +192,7 @@ def _fallback(result: ResultFolder, folder: str, path: str, text: str) -> Iterat
 
 
 _TEST06 = (
-    ("first token", re.compile(r"First token check pass:\s*(True|Skipped)", re.IGNORECASE)),
+    ("first token", re.compile(r"First token check pass:\s*True", re.IGNORECASE)),
     ("end of sequence", re.compile(r"EOS check pass:\s*True", re.IGNORECASE)),
     ("length", re.compile(r"(?:Sample )?length check pass:\s*True", re.IGNORECASE)),
 )
@@ -209,12 +209,15 @@ _TEST06 = (
 )
 def tokens(result: ResultFolder) -> Iterator[Found]:
     """TEST06 has three verdicts: the first token is the first of the answer, at most one end mark follows, and the
-    length is the one that was reported."""
+    length is the one that was reported. Only Offline, which reports no first tokens, may skip the first; the official
+    tool lets every scenario skip it."""
     if not _applies(result):
         return
     for test, folder in tests(result):
         path, text = _verify(result, folder, "verify_accuracy.txt")
         if test in TOKEN_TESTS and text.strip():
+            if result.scenario is Scenario.OFFLINE or result.submitter.submission.as_official:
+                text = re.sub(r"(First token check pass:\s*)Skipped", r"\1True", text, flags=re.IGNORECASE)
             missing = [name for name, pattern in _TEST06 if not pattern.search(text)]
             if missing:
                 yield Found(path, f"no passed check of {' and '.join(missing)}", "three passed checks")
@@ -278,7 +281,7 @@ def audited(run: Run) -> Iterator[Found]:
             )
 
 
-_BANDS = {"TEST01": (0.9, 1.1), "TEST04": (None, 1.1), "TEST05": (0.95, None)}
+_BANDS = {"TEST01": (0.9, 1.1), "TEST04": (None, 1.1), "TEST04-B": (None, 1.1), "TEST05": (0.95, None)}
 
 
 @check(
@@ -291,15 +294,16 @@ _BANDS = {"TEST01": (0.9, 1.1), "TEST04": (None, 1.1), "TEST05": (0.95, None)}
 )
 def speed(run: Run) -> Iterator[Found]:
     """The test's speed is compared with the result's, with the bands of the tests and not with the text that a script
-    left: TEST01 within 10 %, TEST04 at most 10 % faster, TEST05 at most 5 % slower; 20 % where latencies are very
-    short (0.2 ms, 1.6 ms for MultiStream)."""
+    left: TEST01 within 10 %, TEST04 at most 10 % faster (TEST04-B than TEST04-A), TEST05 at most 5 % slower; 20 %
+    where latencies are very short (0.2 ms, 1.6 ms for MultiStream)."""
     low, high = _BANDS.get(run.role, (None, None))
     result = run.result
-    if (low, high) == (None, None) or result.is_open or result.run is None or result.inferred:
+    base = result.test_runs.get("TEST04-A") if run.role == "TEST04-B" else result.run
+    if (low, high) == (None, None) or result.is_open or base is None or result.inferred:
         return
-    if run.log.valid is None or run.log.scenario is not result.run.log.scenario:
+    if run.log.valid is None or run.log.scenario is not base.log.scenario:
         return
-    mine, theirs = read_metric(result, run).value, read_metric(result, result.run).value
+    mine, theirs = read_metric(result, run).value, read_metric(result, base).value
     if not mine or not theirs or mine < 0 or theirs < 0:
         return
     latency = (
@@ -308,7 +312,8 @@ def speed(run: Run) -> Iterator[Found]:
     ratio = theirs / mine if latency else mine / theirs
     if latency and theirs <= (0.2 if result.scenario is Scenario.SINGLE_STREAM else 1.6):
         low, high = low and 0.8, high and 1.2
+    against = "TEST04-A" if run.role == "TEST04-B" else "the result"
     if low is not None and ratio < low:
-        yield Found(run.where, f"{ratio:.3f} times the result in {run.role}", f"at least {low:g}")
+        yield Found(run.where, f"{ratio:.3f} times {against} in {run.role}", f"at least {low:g}")
     if high is not None and ratio > high:
-        yield Found(run.where, f"{ratio:.3f} times the result in {run.role}", f"at most {high:g}")
+        yield Found(run.where, f"{ratio:.3f} times {against} in {run.role}", f"at most {high:g}")
