@@ -115,8 +115,10 @@ def shuffle(values: list[int], words: Words, toolchain: Toolchain) -> list[int]:
     ranges, two_per_draw = _shuffle_ranges(size, toolchain)
     drawn = uniform_each(words, ranges, toolchain)
     if not two_per_draw:
-        for i, j in enumerate(drawn.tolist(), 1):
+        for i, j in enumerate(drawn[:ONE_BY_ONE].tolist(), 1):
             values[i], values[j] = values[j], values[i]
+        rest = drawn[ONE_BY_ONE:].astype(np.int64)
+        values[:] = _swapped_in_turn(np.asarray(values), rest, ONE_BY_ONE + 1).tolist()
         return values
     start = 1 + (1 - size % 2)
     if start == 2:
@@ -127,6 +129,33 @@ def shuffle(values: list[int], words: Words, toolchain: Toolchain) -> list[int]:
     for i, j, k in zip(range(start, size, 2), (drawn // upper).tolist(), (drawn % upper).tolist(), strict=True):
         values[i], values[j] = values[j], values[i]
         values[i + 1], values[k] = values[k], values[i + 1]
+    return values
+
+
+ONE_BY_ONE = 1 << 16
+"""The first swaps of a shuffle meet each other too often for blocks."""
+
+SWAPS_AT_ONCE = 256
+
+
+def _swapped_in_turn(values: Int64, partners: Int64, begin: int) -> Int64:
+    """Swap element begin + k with element partners[k], for k = 0, 1, ...: in blocks whose swaps do not meet.
+
+    Most blocks of a long shuffle touch each element once, so that their swaps are one gather and two scatters; the
+    others go one by one.
+    """
+    for at in range(0, len(partners), SWAPS_AT_ONCE):
+        ours = partners[at : at + SWAPS_AT_ONCE]
+        first = begin + at
+        ordered = np.sort(ours)
+        if ordered[-1] < first and (ordered[1:] != ordered[:-1]).all():
+            mine = slice(first, first + len(ours))
+            moved = values[ours]
+            values[ours] = values[mine]
+            values[mine] = moved
+            continue
+        for i, j in enumerate(ours.tolist(), first):
+            values[i], values[j] = values[j], values[i]
     return values
 
 

@@ -123,8 +123,8 @@ def _lines(
     tokens: Sequence[bytes] | None,
 ) -> list[str]:
     """Entries without their closing brace."""
-    rows = zip(_plain(seq_ids), _plain(qsl_indices), payloads, strict=True)
-    lines = [f'{{ "seq_id" : {s}, "qsl_idx" : {q}, "data" : "{d.hex().upper()}"' for s, q, d in rows]
+    rows = zip(_plain(seq_ids), _plain(qsl_indices), _hex(payloads), strict=True)
+    lines = [f'{{ "seq_id" : {s}, "qsl_idx" : {q}, "data" : "{d}"' for s, q, d in rows]
     if tokens is not None:
         firsts = zip(lines, tokens, strict=True)
         lines = [f'{line}, "token_data" : "{first.hex().upper()}"' for line, first in firsts]
@@ -132,6 +132,15 @@ def _lines(
         counted = zip(lines, _plain(n_tokens), strict=True)
         lines = [f'{line}, "token_count" : {count}' for line, count in counted]
     return lines
+
+
+def _hex(payloads: Sequence[bytes]) -> list[str]:
+    """Upper-case hexadecimal of each payload; payloads of one length are spelled out in one go."""
+    width = 2 * len(payloads[0]) if payloads else 0
+    if width == 0 or width > 256 or set(map(len, payloads)) != {width // 2}:
+        return [payload.hex().upper() for payload in payloads]
+    spelled = b"".join(payloads).hex().upper()
+    return [spelled[k : k + width] for k in range(0, len(spelled), width)]
 
 
 def _plain(numbers: Sequence[int]) -> Sequence[int]:
