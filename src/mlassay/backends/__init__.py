@@ -14,6 +14,25 @@ backend_registry = registry(
         "ONNX models on ONNX Runtime, every execution provider",
         "onnx",
     ),
+    Entry(
+        "openvino",
+        "mlassay.backends.openvino:OpenVino",
+        "ONNX, OpenVINO and TFLite models on OpenVINO, one at a time or a pool in flight",
+        "openvino",
+    ),
+    Entry(
+        "torch",
+        "mlassay.backends.torch:Torch",
+        "ONNX, TorchScript and exported models on PyTorch: eager or compiled, processor or GPU, f32, bf16, int8",
+        "torch",
+    ),
+    Entry(
+        "litert",
+        "mlassay.backends.litert:LiteRt",
+        "TFLite models on LiteRT (TensorFlow Lite)",
+        "litert",
+    ),
+    Entry("opencv", "mlassay.backends.opencv:OpenCvDnn", "ONNX models on OpenCV's dnn module", "opencv"),
 )
 """Every backend by name; plug-ins join through the entry-point group "mlassay.backends".
 

@@ -5,7 +5,6 @@ A runtime's own module says how to load, run and release; the load generator see
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.backends.exported import exported, file_sha256
 from mlassay.core.errors import BadFile, SutFailure, UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
 from mlassay.core.query import Query
@@ -30,11 +30,12 @@ class ModelBackend(ABC):
     """
 
     name: str  # in the registry
-    format: str  # key of ModelSpec.files
+    formats: tuple[str, ...]  # keys of ModelSpec.files that it can run, the best first
+    export_to: str = ""  # what `mlassay export --to` must make, where the task's own file is of another format
 
-    def __init__(self, model: ModelSpec | Path | str, *, max_batch: int, warmup: int) -> None:
+    def __init__(self, model: ModelSpec | Path | str, *, max_batch: int, warmup: int, file: str = "") -> None:
         self._spec = model if isinstance(model, ModelSpec) else None
-        self.path = self._file(model)
+        self.path = self._file(model, file)
         self._wish_batch = max_batch
         self._warmup = warmup
         self._finish = (self._spec.finish if self._spec else None) or _first_output
@@ -102,11 +103,31 @@ class ModelBackend(ABC):
         """Answers for at most `max_batch` samples, as the sample library gives them."""
         if self._infer is not None:
             return self._infer(samples, self._run)
-        batch = self._gather(samples)
         n = len(samples)
         if n != self._fixed_batch != 0:
-            return self._finish([o[:n] for o in self._run([_padded(a, self._fixed_batch) for a in batch])])
-        return self._finish(self._run(batch))
+            return self._finish([o[:n] for o in self._run(self._batch(samples))])
+        return self._finish(self._run(self._gather(samples)))
+
+    def infer(self, batch: Sequence[Array]) -> Sequence[Array]:
+        """The model alone: an array per input of `inputs`, to an array per output; a fixed batch is padded and cut."""
+        n = len(batch[0]) if len(batch) else 0
+        if n != self._fixed_batch != 0:
+            parts = []
+            for begin in range(0, n, self._fixed_batch):
+                part = [array[begin : begin + self._fixed_batch] for array in batch]
+                found = self._run([_padded(array, self._fixed_batch) for array in part])
+                parts.append([output[: len(part[0])] for output in found])
+            return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+        return self._run(batch)
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """In the order in which the task feeds them; known once loaded."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return self._outputs
 
     def flush(self) -> None:  # noqa: B027 - nothing waits: every query is answered before `issue` returns
         pass
@@ -141,6 +162,13 @@ class ModelBackend(ABC):
             self._sha256 = file_sha256(self.path)
         return self._sha256
 
+    def _batch(self, samples: Any) -> Sequence[Array]:
+        """One array per input, of the batch size that the model wants."""
+        batch = self._gather(samples)
+        if len(samples) != self._fixed_batch != 0:
+            return [_padded(array, self._fixed_batch) for array in batch]
+        return batch
+
     def _gather(self, samples: Any) -> Sequence[Array]:
         """One array per input. An array of samples is a batch already."""
         if type(samples) is np.ndarray:
@@ -173,18 +201,21 @@ class ModelBackend(ABC):
             f" ({str(error).strip().splitlines()[0]})"
         )
 
-    def _file(self, model: ModelSpec | Path | str) -> Path:
-        if isinstance(model, ModelSpec):
-            if self.format not in model.files:
-                raise UsageError(
-                    f"{model.name} has no {self.format} file, which backend {self.name} needs",
-                    hint=f"it comes as {', '.join(model.files) or 'nothing'}",
-                )
-            path = Path(model.files[self.format])
+    def _file(self, model: ModelSpec | Path | str, instead: str) -> Path:
+        """The file to run: what the user puts instead, else the task's, else one that was exported from the task's."""
+        if instead or not isinstance(model, ModelSpec):
+            path = Path(instead or str(model))
         else:
-            path = Path(model)
-        if not path.is_file():
-            raise UsageError(f"there is no model file {path}", hint=f"give the path of a {self.format} file")
+            own = next((model.files[name] for name in self.formats if name in model.files), None)
+            path = own or next(filter(None, (exported(model, name) for name in self.formats)), None)  # type: ignore[assignment]
+            if path is None:
+                raise UsageError(
+                    f"{model.name} has no {self.formats[0]} file, which backend {self.name} needs",
+                    hint=f"it comes as {', '.join(model.files) or 'nothing'}"
+                    + (f"; mlassay export TASK --to {self.export_to} makes one" if self.export_to else ""),
+                )
+        if not path.exists():
+            raise UsageError(f"there is no model file {path}", hint=f"give the path of a {self.formats[0]} file")
         return path
 
 
@@ -207,11 +238,6 @@ def fitting(path: Path, *, found: Sequence[TensorSpec], wanted: Sequence[TensorS
             hint="export the model with these names, shapes and types ('?' is any size)",
         )
     return tuple(chosen)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _padded(array: Array, n: int) -> Array:

@@ -22,6 +22,7 @@ class Options:
     provider: str = option("cpu", "execution providers in order of preference, by commas: cuda,cpu")
     provider_options: str = option("", "options of the first provider: device_id=0,arena_extend_strategy=...")
     cpu_fallback: bool = option(True, "let the CPU run the nodes that the providers cannot")
+    file: str = option("", "a model file instead of the task's: a quantised or converted version of it")
     max_batch: int = option(32, "most samples in one inference; a model with a fixed batch keeps its own", at_least=1)
     intra_threads: int = option(0, "threads within one operator; 0: one per physical core", at_least=0)
     inter_threads: int = option(0, "threads across operators, with execution=parallel; 0: the default", at_least=0)
@@ -36,13 +37,14 @@ class OnnxRuntime(ModelBackend):
     """A SUT that answers with ONNX Runtime, on the thread that asks."""
 
     name = "onnxruntime"
-    format = "onnx"
+    formats = ("onnx",)
     OPTIONS = Options
 
     def __init__(self, model: ModelSpec | Path | str, **options: Any) -> None:
         self.options = parse_options(Options, self.name, options)
         check_bounds(self.options, self.name)
-        super().__init__(model, max_batch=self.options.max_batch, warmup=self.options.warmup)
+        options_ = self.options
+        super().__init__(model, max_batch=options_.max_batch, warmup=options_.warmup, file=options_.file)
         choose(self.options.provider, self.options.provider_options, _ort())  # refused now, not when the run begins
 
     def _load(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

@@ -23,7 +23,7 @@ def _tasks() -> list[_Row]:
     return [_Row(e.name, e.summary) for e in task_registry]
 
 
-_PROBES = {"onnx": "onnxruntime", "torch": "torch"}
+_PROBES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "opencv": "cv2"}
 """The module that tells whether an extra is installed, where it is not named like the extra."""
 
 
