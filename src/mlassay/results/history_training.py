@@ -6,6 +6,7 @@ Numbers that only a publication states are quoted as such, with its name.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlassay.results.labels import benchmark_title
@@ -17,6 +18,7 @@ from mlassay.results.training_import import published_book
 
 TRAINING = ("resnet", "ssd", "maskrcnn", "gnmt", "transformer")
 """Benchmarks of both training rounds that the published comparison covers."""
+ROUNDS = ("v0.5", "v0.6")
 SAME_CHIPS = 16
 
 
@@ -30,9 +32,12 @@ class Fastest:
     note: str = ""
 
 
-def fastest(connection: sa.Connection, round_name: str, benchmark: str) -> Fastest | None:
-    """By the logs; where the winner's logs are not in this copy, by what the publication states of it."""
-    rows = [r for r in closed_results(connection, round_name, "training") if r.benchmark == benchmark]
+def fastest(closed: Sequence[ResultView], round_name: str, benchmark: str) -> Fastest | None:
+    """By the logs; where the winner's logs are not in this copy, by what the publication states of it.
+
+    `closed` are the closed results of the round.
+    """
+    rows = [r for r in closed if r.benchmark == benchmark]
     read = sorted((r for r in rows if r.value is not None), key=lambda r: r.value or 0.0)
     absent = [r for r in rows if r.state == "absent"]
     best = Fastest(read[0].system, read[0].value, read[0].chips) if read else None
@@ -55,8 +60,9 @@ def growth(connection: sa.Connection) -> Table:
     body: list[tuple[Cell, ...]] = []
     notes: list[str] = []
     ratios: list[float] = []
+    closed = {r: closed_results(connection, r, "training") for r in ROUNDS}
     for benchmark in TRAINING:
-        old, new = (fastest(connection, r, benchmark) for r in ("v0.5", "v0.6"))
+        old, new = (fastest(closed[r], r, benchmark) for r in ROUNDS)
         ratio = new.chips / old.chips if old and new and old.chips and new.chips else None
         ratios += [ratio] if ratio is not None else []
         body.append((benchmark_title(benchmark), *_cells(old), *_cells(new), ratio))
@@ -70,7 +76,7 @@ def growth(connection: sa.Connection) -> Table:
     body.append(("arithmetic mean", "", None, None, "", None, None, mean))
     if not complete:
         notes.append("the mean is not derivable: not every benchmark has both rounds")
-    rows = [r for name in ("v0.5", "v0.6") for r in closed_results(connection, name, "training")]
+    rows = [r for some in closed.values() for r in some]
     return Table(
         id="growth",
         title="Training v0.5 to v0.6: chips of the fastest closed entry",
@@ -101,13 +107,14 @@ def same_chips(connection: sa.Connection) -> Table:
     body: list[tuple[Cell, ...]] = []
     notes: list[str] = []
     speedups: list[float] = []
+    closed = {r: closed_results(connection, r, "training") for r in ROUNDS}
     for benchmark in TRAINING:
-        old, new = (_best_of_chips(connection, r, benchmark, notes) for r in ("v0.5", "v0.6"))
+        old, new = (_best_of_chips(closed[r], r, benchmark, notes) for r in ROUNDS)
         ratio = old.value / new.value if old and new and old.value and new.value else None
         speedups += [ratio] if ratio is not None else []
         cells = [(e.system, e.value) if e else (None, None) for e in (old, new)]
         body.append((benchmark_title(benchmark), *cells[0], *cells[1], ratio))
-    rows = [r for name in ("v0.5", "v0.6") for r in closed_results(connection, name, "training")]
+    rows = [r for some in closed.values() for r in some]
     if speedups:
         means = (statistics.fmean(speedups), statistics.geometric_mean(speedups), statistics.harmonic_mean(speedups))
         names = ("arithmetic", "geometric", "harmonic")
@@ -130,12 +137,10 @@ def same_chips(connection: sa.Connection) -> Table:
     )
 
 
-def _best_of_chips(connection: sa.Connection, round_name: str, benchmark: str, notes: list[str]) -> ResultView | None:
-    rows = [
-        r
-        for r in closed_results(connection, round_name, "training")
-        if (r.benchmark, r.chips) == (benchmark, SAME_CHIPS)
-    ]
+def _best_of_chips(
+    closed: Sequence[ResultView], round_name: str, benchmark: str, notes: list[str]
+) -> ResultView | None:
+    rows = [r for r in closed if (r.benchmark, r.chips) == (benchmark, SAME_CHIPS)]
     absent = [r.system for r in rows if r.state == "absent"]
     read = [r for r in rows if r.value is not None]
     name = f"{benchmark_title(benchmark)} {round_name}"

@@ -51,7 +51,7 @@ ORDERS = ("round", "submitter", "system", "benchmark", "scenario", "value", "chi
 """What results can be sorted by; a minus sign in front turns the order around."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ResultView:
     """One result as lists show it. `per_chip` is ours: value per chip for rates, None for times."""
 
@@ -165,7 +165,7 @@ def results(
         .limit(max(0, min(limit, MAX_ROWS)))
         .offset(max(0, offset))
     )
-    return [ResultView(**row) for row in connection.execute(query).mappings()]
+    return [ResultView(*row) for row in connection.execute(query)]
 
 
 def _order(name: str) -> list[sa.ColumnElement[Any]]:
