@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,12 @@ def test_slow_commands_of_a_page_run(name: str, tmp_path: Path, my_run: Path) ->
 # ---- the pages name what there is ------------------------------------------------------------------------------------
 
 
+GENERATED = ("docs/reference/cli.md",)
+"""Pages that name everything by themselves: being there alone is not being explained."""
+
+
 def _all_text() -> str:
-    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES.values())
+    return "\n".join(page.read_text(encoding="utf-8") for name, page in PAGES.items() if name not in GENERATED)
 
 
 @pytest.mark.parametrize("verb", list(COMMANDS))
@@ -88,6 +93,11 @@ def test_everything_registered_is_in_the_docs(kind: str) -> None:
 def test_every_round_is_in_the_docs() -> None:
     text = (ROOT / "docs/reference/rounds.md").read_text(encoding="utf-8")
     assert [name for name in rounds() if f"{name}" not in text] == []
+
+
+def test_the_command_line_page_is_up_to_date() -> None:
+    done = run([sys.executable, str(ROOT / "scripts/generate_cli_reference.py"), "--check"], ROOT)
+    assert done.returncode == 0, f"run scripts/generate_cli_reference.py {done.stderr}"
 
 
 def test_every_kind_of_fault_has_its_paragraph() -> None:
@@ -131,6 +141,18 @@ def broken_links(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", list(PAGES))
 def test_links_lead_somewhere(name: str) -> None:
     assert broken_links(PAGES[name]) == []
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    reached, waiting = set(), [ROOT / "docs/index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        targets = [target.partition("#")[0] for target in LINK.findall(page.read_text(encoding="utf-8"))]
+        waiting += [(page.parent / target).resolve() for target in targets if target and ":" not in target]
+    assert [name for name, page in PAGES.items() if page not in reached and name != "README.md"] == []
 
 
 @pytest.mark.parametrize("name", list(PAGES))
