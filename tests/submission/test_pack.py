@@ -238,6 +238,13 @@ def test_refusals(case: Callable[[Path], object], kind: type[Exception], message
         plan_pack(runs, asked)
 
 
+def test_a_run_folder_is_checked_by_its_own_benchmark(tmp_path: Path) -> None:
+    path = run_folder(tmp_path / "run", "v5.1", SMALL, SS, expected_latency_ns=9_000_000)
+    report = check(path)
+    assert (report.round, report.findings) == ("v5.1", ())
+    assert [(r.benchmark, r.scenario, r.value) for r in report.results] == [(SMALL, "SingleStream", 10.0)]
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from mlassay.cli.main import main
 

@@ -27,6 +27,8 @@ class Scope(StrEnum):
     SYSTEM = "system"
     RESULT = "result"
     RUN = "run"
+    ENTRY = "entry"  # training: one benchmark on one system
+    TRAINING_LOG = "training log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ FAMILIES: dict[str, str] = {
     "POW": "power",
     "NET": "network",
     "EP": "endpoints",
+    "TRN": "training",
     "ROUND": "meta",
     "WAIV": "meta",
     "CHECK": "meta",

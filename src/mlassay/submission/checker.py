@@ -16,18 +16,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from mlassay.core.errors import MlassayError, UnknownName
+from mlassay.core.errors import MlassayError, UnknownName, UsageError
 from mlassay.rules.reader import load_round
 from mlassay.submission import layout as lay
 from mlassay.submission.check import Check, Finding, Found, Scope, Severity, all_checks, clean, finding
 from mlassay.submission.layout import ResultPlace, SubmitterPlace
 from mlassay.submission.metric import MetricValue, read_metric
-from mlassay.submission.model import ResultFolder, Run, Submission, Submitter
+from mlassay.submission.model import ResultFolder, Run, Submission, Submitter, read_json
 from mlassay.submission.official import as_official as weigh_officially
 from mlassay.submission.power import power_of
 from mlassay.submission.recognise import Located, locate, recognise_round, submitter_alone
 from mlassay.submission.report import Report, Result
 from mlassay.submission.schema import at_least
+from mlassay.submission.training import entry_folders
+from mlassay.submission.training_checker import open_training, run_training
 from mlassay.submission.tree import Tree
 from mlassay.submission.waivers import Waiver, apply_waivers
 
@@ -53,6 +55,9 @@ def check(
     """
     begin = time.perf_counter()
     located = locate(path)
+    training = suite == "training" or (suite == "auto" and located.kind == "nothing" and entry_folders(located.tree))
+    if training:
+        return _check_training(path, located.tree, round, as_official, only, waivers, begin)
     submission = open_submission(located, round=as_official or round, benchmark=benchmark)
     submission.as_official = bool(as_official)
     checks = select(all_checks(), only, submission.round_name)
@@ -67,6 +72,32 @@ def check(
         findings=tuple(findings),
         as_official=as_official,
         n_files=len(submission.tree.nodes),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def _check_training(
+    path: str | Path | Tree,
+    tree: Tree,
+    round: str,
+    as_official: str,
+    only: Sequence[str],
+    waivers: Sequence[Waiver],
+    begin: float,
+) -> Report:
+    if as_official:
+        raise UsageError("--as-official knows the inference tools only", hint="leave it out for training")
+    known = open_training(tree, round=round)
+    checks = select(all_checks(), only, known.round.name)
+    rows, findings = run_training(known, checks)
+    findings = sorted(apply_waivers(findings, waivers), key=_order)
+    return Report(
+        path=path.label if isinstance(path, Tree) else str(path),
+        suite="training",
+        round=known.round.name,
+        results=tuple(rows),
+        findings=tuple(findings),
+        n_files=len(tree.nodes),
         seconds=time.perf_counter() - begin,
     )
 
@@ -122,7 +153,8 @@ def _bare_submitter(submission: Submission, runs: Iterable[tuple[str, str]], ben
     submitter = Submitter(submission, place)
     results = []
     for folder, role in runs:
-        result = ResultFolder(submitter, ResultPlace(place, "", benchmark, "", folder))
+        named = benchmark or _benchmark_of_run(submission.tree, folder)
+        result = ResultFolder(submitter, ResultPlace(place, "", named, "", folder))
         result.bare = BareRun(result, folder, role)
         scenario = result.bare.log.scenario
         if scenario is not None:
@@ -130,6 +162,13 @@ def _bare_submitter(submission: Submission, runs: Iterable[tuple[str, str]], ben
         results.append(result)
     submitter.__dict__["results"] = results
     return submitter
+
+
+def _benchmark_of_run(tree: Tree, folder: str) -> str:
+    """What run.json says when the directory is one of our own run folders; '' otherwise."""
+    settings = read_json(tree, f"{folder}/run.json" if folder else "run.json").data.get("settings")
+    name = settings.get("benchmark") if isinstance(settings, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 class BareRun(Run):

@@ -96,6 +96,7 @@ FAMILY_TITLES = {
     "POW": "Power",
     "NET": "The network division",
     "EP": "The endpoints variant",
+    "TRN": "Training logs",
     "ROUND": "Recognising the round",
     "WAIV": "Waivers",
     "CHECK": "The checker itself",
