@@ -130,15 +130,15 @@ def _confirm(
     return Peak(None, high, search.reason(high), tuple(search.probes), False, certainty)
 
 
-def _certainty(search: _Search, load: float, precision: float) -> str:
+def _certainty(search: _Search, load: float, failing: float | None) -> str:
     at_load = [p for p in search.probes if p.load == load]
     passed = sum(p.passed for p in at_load)
-    size = "to the unit" if search.integer else f"to {precision:.1%}"
     share = _at_least(passed, len(at_load))
-    return (
-        f"{passed} of {len(at_load)} runs at this load were valid (so would at least {share:.0%} of further ones, with"
-        f" 95 % confidence); bracket {size}"
+    text = (
+        f"{passed} of {len(at_load)} runs at this load were valid: so would at least {share:.0%} of further ones be,"
+        " with 95 % confidence"
     )
+    return text if failing is None else f"{text}; the next load tried, {failing / load - 1:.1%} higher, failed"
 
 
 def _at_least(passed: int, count: int) -> float:
