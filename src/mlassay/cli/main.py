@@ -20,8 +20,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # verb: (module:object, one line for the overview)
     "quickstart": ("mlassay.cli.quickstart:command", "a first real result on packed photographs, in two minutes"),
     "run": ("mlassay.cli.run:command", "one inference run: a task, a scenario, a backend, a verdict"),
+    "data": ("mlassay.cli.data:data", "is a task's data set whole; prepare it once for many runs"),
     "show": ("mlassay.cli.show:command", "a run's result again, with plots"),
     "list": ("mlassay.cli.listing:command", "tasks, backends, rounds, scenarios"),
+    "accuracy": ("mlassay.cli.accuracy:accuracy", "score the answers of a run again, against the round's target"),
+    "export": ("mlassay.cli.export:command", "a task's model in another runtime's format, checked"),
+    "quantize": ("mlassay.cli.quantize:command", "a task's model in int8, with the method written down"),
+    "new-backend": ("mlassay.cli.new_backend:command", "a package of your own for a runtime or an accelerator"),
     "rules": ("mlassay.cli.rules:rules", "what each round asks for, with sources; what changed; what may be compared"),
     "train": ("mlassay.cli.train:train", "train a benchmark to its quality target, timed and logged"),
     "score": ("mlassay.cli.score:score", "minutes to target from training logs, ours or published"),

@@ -44,6 +44,8 @@ class InferenceRecord:
             request={
                 "task": task.name,
                 "profile": task.profile.name,
+                "data": "" if request.data is None else str(request.data.resolve()),
+                "model": request.model,
                 "official_profile": task.profile.official,
                 "backend": request.backend if request.sut is None else "own code",
                 "backend_options": dict(request.backend_options),
