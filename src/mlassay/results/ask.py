@@ -73,7 +73,7 @@ def _ask_postgres(connection: sa.Connection, sql: str, limit: int) -> Answer:
 
 
 def _only_questions() -> UsageError:
-    return UsageError("only questions can be asked here: SELECT …", hint="fill the database with mlassay db import")
+    return UsageError("only questions can be asked here, with SELECT", hint="fill the database with mlassay db import")
 
 
 def _answer(columns: tuple[str, ...], rows: Sequence[Sequence[object]], limit: int) -> Answer:
@@ -93,7 +93,7 @@ def _run(connection: sa.Connection, sql: str, limit: int) -> Answer:
 def _explained(said: str) -> UsageError:
     text = said.strip().splitlines()[0]
     if any(word in text for word in ("not authorized", "read-only", "prohibited", "readonly")):
-        return UsageError("the database can only be read here: SELECT …", hint="fill it with mlassay db import")
+        return UsageError("the database can only be read here, with SELECT", hint="fill it with mlassay db import")
     if "interrupted" in text or "statement timeout" in text:
         return UsageError(f"the question took longer than {MAX_SECONDS:.0f} s and was stopped", hint="narrow it down")
     return UsageError(f"SQL: {text}", hint="tables and columns: mlassay db glossary")
