@@ -13,6 +13,11 @@ task_registry = registry(
         "name what a picture shows: clothing (packed, no download) or ImageNet",
     ),
     Entry(
+        "medical-segmentation",
+        "mlassay.tasks.medical_segmentation.task:TASK",
+        "mark tissue in volumes, sliding window: a brain (packed, no download) or KiTS19",
+    ),
+    Entry(
         "object-detection",
         "mlassay.tasks.object_detection.task:TASK",
         "find what is in a picture and where: scenes of clothing (packed, no download), COCO or OpenImages",

@@ -28,7 +28,7 @@ def load_checkpoint(network: nn.Module, path: Path, key_of: Key) -> nn.Module:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The state dictionary in a file, bare or under "model", "state_dict" or "model_state_dict"."""
+    """The state dictionary in a file, bare or under "model", "state_dict" or a like name."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -38,7 +38,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise BadFile(
             path, found=f"not a PyTorch file of weights ({reason[:120]})", expected="a saved state dictionary"
         ) from error
-    for name in ("model", "state_dict", "model_state_dict"):
+    for name in ("model", "state_dict", "model_state_dict", "best_model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict) or not content:
@@ -106,6 +106,8 @@ def export_onnx(
         # the older exporter is said to be on its way out; it alone still writes this opset
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Constant folding")  # of a padding's shape: nothing is lost
+        warnings.filterwarnings("ignore", "ONNX export mode is set to TrainingMode.EVAL")  # of instance normalisation,
+        # which takes its statistics from the input in either mode
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are fixed on purpose
         torch.onnx.export(
             network.eval(),

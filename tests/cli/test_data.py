@@ -1,0 +1,65 @@
+"""`mlassay data`: verify and prepare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlassay.cli.main import main
+from tests.tasks.medical_segmentation.kits_folder import kits
+from tests.tasks.object_detection.coco_folder import coco_2017, scenes_as_coco
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["data", *words])
+    out, err = capsys.readouterr()
+    return int(stop.value.code or 0), out, err
+
+
+def test_a_whole_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenes_as_coco(tmp_path, 2, annotations="mine.json", pictures="images")
+    code, out, _ = told(capsys, "verify", "object-detection", "--data", str(tmp_path))
+    assert code == 0
+    assert out.splitlines()[:2] == [f"COCO annotations mine.json in {tmp_path}: complete", "  2 pictures"]
+
+
+def test_a_data_set_with_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coco_2017(tmp_path)
+    (tmp_path / "val2017/000000000002.png").unlink()
+    code, out, _ = told(capsys, "verify", "object-detection", "--data", str(tmp_path))
+    assert code == 1
+    assert "  ! val2017/000000000002.png is missing; expected a picture" in out.splitlines()
+    code, out, _ = told(capsys, "verify", "object-detection", "--data", str(tmp_path), "--json")
+    assert code == 1
+    assert json.loads(out)["complete"] is False
+
+
+def test_prepare_and_verify_what_was_prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out_folder = kits(tmp_path / "raw"), tmp_path / "prepared"
+    words = ["medical-segmentation", "--data", str(raw), "--out", str(out_folder)]
+    code, out, err = told(capsys, "prepare", *words)
+    assert code == 0
+    assert out.splitlines() == [
+        f"prepared: {out_folder}",
+        f"next: mlassay data verify medical-segmentation --data {out_folder}",
+    ]
+    assert err.split()[:2] == ["case_00000", "case_00003"]
+    code, out, _ = told(capsys, "verify", "medical-segmentation", "--data", str(out_folder))
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prepare", "recommendation", "--data", ".", "--out", "x"], "the data of recommendation need no preparation"),
+        (["verify", "object-detektion", "--data", "."], "unknown task 'object-detektion'"),
+        (["verify", "recommendation", "--data", "/nowhere"], "there is no folder /nowhere"),
+    ],
+)
+def test_wishes_that_cannot_be_met(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = told(capsys, *words)
+    assert code == 2
+    assert message in err
