@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mlassay.core.trace import Trace
-from mlassay.results import history, per_query, queries, schema
+from mlassay.results import detail, history, overview, per_query, queries, schema
 from mlassay.results.database import Database, open_database
 from mlassay.results.importer import import_path
 from mlassay.results.rank import rank
@@ -69,15 +69,15 @@ def timed_queries(database: Database, repeat: int) -> dict[str, dict[str, float]
     with database.reading() as connection:
         keys = [r.key for r in queries.results(connection, limit=50)]
     asked: dict[str, Callable[[sa.Connection], object]] = {
-        "overview": queries.overview,
+        "overview": overview.overview,
         "all results": queries.results,
         "a page of results": lambda c: queries.results(c, order=("-value",), limit=50),
         "facets": queries.facets,
         "facets, filtered": lambda c: queries.facets(c, resnet),
         "search": lambda c: queries.results(c, queries.Filter(search="tesla"), limit=50),
-        "one result": lambda c: queries.result(c, keys[0]),
+        "one result": lambda c: detail.result(c, keys[0]),
         "rank": lambda c: rank(c, resnet),
-        "findings": queries.findings,
+        "findings": detail.findings,
         **{f"table {n}": lambda c, n=n: history.table(c, n) for n in history.TABLES},  # type: ignore[misc]
     }
     out = {}

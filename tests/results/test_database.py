@@ -13,9 +13,11 @@ from mlassay.core.errors import BadFile, MachineProblem, UnknownName, UsageError
 from mlassay.results import schema, store
 from mlassay.results.ask import ask
 from mlassay.results.database import Database, open_database, upgrade, version_of
+from mlassay.results.detail import result
 from mlassay.results.importer import import_path
 from mlassay.results.migrations import LATEST, MIGRATIONS, V1
-from mlassay.results.queries import Filter, count, facets, grouped, overview, result, results
+from mlassay.results.overview import overview
+from mlassay.results.queries import Filter, count, facets, grouped, results
 from mlassay.results.schema import sa
 from mlassay.results.store import Change, sources
 from tests.results.trees import InferenceTree, summary

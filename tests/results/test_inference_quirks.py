@@ -9,8 +9,9 @@ import pytest
 
 from mlassay.results import oddity
 from mlassay.results.database import Database
+from mlassay.results.detail import findings, result
 from mlassay.results.importer import Imported, import_path
-from mlassay.results.queries import ResultView, findings, result, results
+from mlassay.results.queries import ResultView, results
 from tests.results.trees import InferenceTree, summary
 
 

@@ -14,6 +14,7 @@ from mlassay.core.errors import BadFile
 from mlassay.core.outcome import Verdict
 from mlassay.results import schema
 from mlassay.results.database import Database
+from mlassay.results.detail import result
 from mlassay.results.importer import import_path
 from mlassay.results.per_query import (
     effective_count,
@@ -25,7 +26,7 @@ from mlassay.results.per_query import (
     timeline,
     unpack,
 )
-from mlassay.results.queries import result, results
+from mlassay.results.queries import results
 from mlassay.results.schema import sa
 from mlassay.results.store import Change, sources
 from tests.results.runs import lognormal, trace_of, write_run

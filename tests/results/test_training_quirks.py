@@ -10,8 +10,9 @@ import pytest
 
 from mlassay.results import oddity
 from mlassay.results.database import Database
+from mlassay.results.detail import findings, result
 from mlassay.results.importer import import_path
-from mlassay.results.queries import ResultView, findings, result, results
+from mlassay.results.queries import ResultView, results
 from mlassay.results.training_import import reaches
 from tests.results.trees import ENTRY, TrainingTree, v05_log, v06_log
 

@@ -29,7 +29,7 @@ def cite(result: str, retrieved: str, db: str | None, as_json: bool) -> int:
     from mlassay.core.errors import UsageError
     from mlassay.results.cite import cite as make
     from mlassay.results.database import open_database
-    from mlassay.results.queries import result as find
+    from mlassay.results.detail import result as find
     from mlassay.results.store import sources
 
     if retrieved:

@@ -48,6 +48,8 @@ class Cell:
     name: str
     a: str
     b: str
+    keys_a: tuple[str, ...]  # the results behind each side, as `mlassay cite` takes them
+    keys_b: tuple[str, ...]
     measured: tuple[Measured, ...]
     ruling: Ruling
     differs: tuple[Differs, ...]
@@ -145,6 +147,8 @@ def _cell(title: str, a: list[Item], b: list[Item], confidence: float, note: str
         name=title,
         a=_name(a),
         b=_name(b),
+        keys_a=tuple(i.view.key for i in a),
+        keys_b=tuple(i.view.key for i in b),
         measured=tuple(m for m in measured if m is not None),
         ruling=ruling(first, second),
         differs=differences(first, second),

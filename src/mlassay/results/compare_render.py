@@ -12,7 +12,7 @@ def text(comparison: Comparison) -> str:
     """For a terminal."""
     lines = [f"A: {comparison.a}", f"B: {comparison.b}"]
     for cell in comparison.cells:
-        lines += ["", cell.name, f"  A  {cell.a}", f"  B  {cell.b}"]
+        lines += ["", cell.name, f"  A  {cell.a}{_from(cell.keys_a)}", f"  B  {cell.b}{_from(cell.keys_b)}"]
         lines += [f"  {_line(m)}" for m in cell.measured]
         lines += [f"  {_allowed(cell)}"]
         lines += [f"  caution: {c}" for c in cell.ruling.cautions]
@@ -26,6 +26,11 @@ def text(comparison: Comparison) -> str:
     if comparison.gate:
         lines += ["", *(f"{g.verdict.upper()}  {g.cell}: {g.sentence}" for g in comparison.gate)]
     return "\n".join(lines)
+
+
+def _from(keys: tuple[str, ...]) -> str:
+    """Where a side's numbers were read, shortly."""
+    return f"  from {keys[0]}" if len(keys) == 1 else f"  from {keys[0]} and {len(keys) - 1} more"
 
 
 def _line(m: Measured) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from mlassay.core.errors import UnknownName, UsageError
 from mlassay.results import schema as tables
 from mlassay.results.database import Database, open_database
+from mlassay.results.detail import RunView, result, runs_of
 from mlassay.results.importer import import_path
 from mlassay.results.labels import benchmark_id
 from mlassay.results.per_query import Int64, unpack
-from mlassay.results.queries import FACETS, Filter, ResultView, RunView, result, results, runs_of
+from mlassay.results.queries import FACETS, Filter, ResultView, results
 from mlassay.results.schema import sa
 
 MAX_LATENCIES = 50
