@@ -117,7 +117,8 @@ def print_results(results: Any) -> None:
         console.print(f"  [dim]{note}[/dim]")
     console.print(f"  [dim]{UNVERIFIED}[/dim]")
     console.print(f"  results: {results.path}", soft_wrap=True)
-    console.print(f"  next: mlassay show {results.path}", soft_wrap=True)
+    last = results.parts[-1].path if results.parts else results.path  # submissions and searches hold several runs
+    console.print(f"  next: mlassay show {last}", soft_wrap=True)
 
 
 def print_peak(peak: Any, console: Any) -> None:
