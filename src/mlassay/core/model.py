@@ -41,6 +41,15 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How a model that writes token after token is to be asked: greedily, until a token of `ends` or enough tokens."""
+
+    ends: tuple[int, ...]
+    most: int  # new tokens, the end among them
+    least: int = 1  # no end before so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A model as a task wants it run. `files` maps a format ("onnx", "torchscript", "tflite", ...) to its file."""
 
@@ -51,4 +60,5 @@ class ModelSpec:
     layout: str = ""  # "NCHW", "NHWC" for pictures
     finish: Finish | None = None  # None: the answer is the first output's row
     infer: Infer | None = None  # instead of stack, run, finish: for samples of different sizes, several runs a sample
+    generation: Generation | None = None  # for backends that generate; the answer is then an array of tokens
     about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # licence, origin: JSON-ready

@@ -25,7 +25,7 @@ def run(
     scenario: str | Scenario,
     sut: object | None = None,
     mode: str | Mode = "performance",
-    backend: str = "onnxruntime",
+    backend: str = "",
     backend_options: Mapping[str, Any] = NOTHING,
     max_batch: int = 0,
     max_delay_ms: float | None = None,

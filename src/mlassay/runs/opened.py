@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlassay.runs.request import RunRequest
 from mlassay.tasks import task_registry
 from mlassay.tasks.task import OpenTask, Task, TaskRequest
+
+
+def with_backend(request: RunRequest) -> RunRequest:
+    """The request with a backend named: the task's first, where the user names none and brings no SUT."""
+    if request.backend or request.sut is not None:
+        return request
+    task: Task = task_registry.load(request.task)
+    return replace(request, backend=task.backends[0])
 
 
 def open_task(request: RunRequest) -> OpenTask:

@@ -22,7 +22,7 @@ from mlassay.loadgen.plan import plan
 from mlassay.rules.reader import load_round
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
-from mlassay.runs.opened import open_task
+from mlassay.runs.opened import open_task, with_backend
 from mlassay.runs.request import RunRequest
 from mlassay.runs.user_conf import confs_of, laid_over, with_expectations
 from mlassay.runs.worker import PredictFactory
@@ -54,6 +54,7 @@ def make_sut(request: RunRequest, model: ModelSpec) -> SUT:
     """The user's own code, wrapped if need be, or the named backend with the task's model."""
     if request.sut is not None:
         return as_sut(request.sut, max_batch=request.max_batch, max_delay_ms=request.max_delay_ms)
+    request = with_backend(request)
     backend = backend_registry.load(request.backend)
     if request.backend == "null":
         sut: SUT = backend()
@@ -75,6 +76,7 @@ def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | Non
     `task` and `sut` of an earlier run of the same request may be handed in. Raises the task's, backend's and rules'
     own errors; UsageError when a Server rate is missing.
     """
+    request = with_backend(request)
     task = task or open_task(request)
     confs = confs_of(request)
     wishes = with_expectations(_short_if_asked(_wishes_of(request, task)), confs)

@@ -20,7 +20,7 @@ class RunRequest:
     task: str
     wishes: Wishes
     sut: object | None = None  # code of the user's own; None: `backend`
-    backend: str = "onnxruntime"
+    backend: str = ""  # "": the first that the task names
     backend_options: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     max_batch: int = 0  # user's own code: samples per call, 0 for any
     max_delay_ms: float | None = None  # user's own code: dynamic batching

@@ -1,0 +1,227 @@
+"""Text generation as a SUT: many prompts share the steps of one model, and each token is reported when it is there.
+
+Prompts wait in a queue; at every step new ones may join the batch and finished ones leave it ("continuous batching").
+The runtime is behind StepModel; what is remembered of earlier tokens (keys and values) stays in arrays that it made.
+Decoding is greedy: always the likeliest token. Shapes: B prompts in the batch, P positions so far, T new ones.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlassay.core.model import Generation
+from mlassay.core.query import Query
+from mlassay.core.sut import SampleLibrary, Sink
+
+Tokens = NDArray[np.int64]
+Cache = Mapping[str, NDArray[Any]]
+"""Keys and values of earlier positions by name, each (B, heads, P, size); empty at the beginning."""
+
+
+class StepModel(Protocol):
+    """One forward pass of a decoder."""
+
+    def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[NDArray[Any], Cache]:
+        """tokens and positions (B, T), mask (B, P + T), 0 for padding -> logits of the last position (B, V), cache."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One prompt on its way."""
+
+    sample_id: int
+    prompt: Tokens
+    made: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """The prompts that step together. Their rows are padded on the left to one length."""
+
+    works: list[Work] = field(default_factory=list)
+    mask: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.int64))  # (B, P)
+    cache: Cache = field(default_factory=dict)
+
+    def joined(self, other: Batch) -> Batch:
+        """Both, the shorter padded on the left."""
+        if not self.works:
+            return other
+        longest = max(self.mask.shape[1], other.mask.shape[1])
+        mask = np.concatenate([_left_padded(b.mask, longest, 1) for b in (self, other)])
+        cache = {
+            name: np.concatenate([_left_padded(b.cache[name], longest, 2) for b in (self, other)])
+            for name in self.cache
+        }
+        return Batch([*self.works, *other.works], mask, cache)
+
+    def only(self, rows: Sequence[int]) -> Batch:
+        """Some rows, without the padding that they have in common."""
+        mask = self.mask[list(rows)]
+        begin = int(mask.argmax(1).min()) if len(rows) else 0
+        cache = {name: np.ascontiguousarray(value[list(rows), :, begin:]) for name, value in self.cache.items()}
+        return Batch([self.works[row] for row in rows], np.ascontiguousarray(mask[:, begin:]), cache)
+
+
+class Generator:
+    """The loop over a StepModel: pure of clocks and threads. `report` hears of first tokens and of finished prompts."""
+
+    def __init__(self, model: StepModel, how: Generation, max_batch: int) -> None:
+        self._model, self._how, self._max_batch = model, how, max_batch
+        self._batch = Batch()
+        self.steps = self.tokens = 0
+
+    @property
+    def room(self) -> int:
+        return self._max_batch - len(self._batch.works)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._batch.works)
+
+    def admit(self, works: Sequence[Work]) -> list[Work]:
+        """Read some prompts together; each gets its first token. Returns those that are finished by it already."""
+        longest = max(len(work.prompt) for work in works)
+        tokens = np.stack([_left_padded(work.prompt[None], longest, 1)[0] for work in works])
+        mask = np.stack([_left_padded(np.ones((1, len(w.prompt)), np.int64), longest, 1)[0] for w in works])
+        logits, cache = self._model.step(tokens, mask, _positions(mask), {})
+        new = Batch(list(works), mask, cache)
+        done = self._write(new, logits)
+        self._batch = self._batch.joined(_without(new, done))
+        return done
+
+    def step(self) -> list[Work]:
+        """One more token for every prompt of the batch. Returns those that are finished."""
+        batch = self._batch
+        last = np.asarray([[work.made[-1]] for work in batch.works], np.int64)
+        mask = np.concatenate([batch.mask, np.ones((len(last), 1), np.int64)], 1)
+        logits, cache = self._model.step(last, mask, _positions(mask)[:, -1:], batch.cache)
+        moved = Batch(batch.works, mask, cache)
+        done = self._write(moved, logits)
+        self._batch = _without(moved, done) if done else moved
+        return done
+
+    def drop(self) -> None:
+        self._batch = Batch()
+
+    def _write(self, batch: Batch, logits: NDArray[Any]) -> list[Work]:
+        self.steps += 1
+        self.tokens += len(batch.works)
+        done = []
+        for work, row in zip(batch.works, logits, strict=True):
+            if len(work.made) + 1 < self._how.least:
+                row = row.copy()
+                row[list(self._how.ends)] = -np.inf
+            work.made.append(int(row.argmax()))
+            if work.made[-1] in self._how.ends or len(work.made) >= self._how.most:
+                done.append(work)
+        return done
+
+
+class GeneratingSUT:
+    """A SUT that generates on its own thread. Samples are arrays of prompt tokens, answers arrays of new tokens."""
+
+    name = "generation"
+
+    def __init__(self, how: Generation, max_batch: int) -> None:
+        self.how, self._max_batch = how, max_batch
+        self._waiting: deque[Work] = deque()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def load_model(self) -> StepModel:
+        """Make the model ready; what a runtime must say."""
+        raise TypeError(f"{type(self).__name__} does not say how its model is loaded")
+
+    def open(self, sink: Sink, samples: SampleLibrary) -> None:
+        self._sink, self._samples = sink, samples
+        if self._thread is None:
+            self._generator = Generator(self.load_model(), self.how, self._max_batch)
+            self._stopping = False
+            self._thread = threading.Thread(target=self._work, name="mlassay-generation", daemon=True)
+            self._thread.start()
+
+    def issue(self, query: Query) -> None:
+        prompts = self._samples.get(query.indices)
+        self._waiting.extend(Work(i, np.asarray(p, np.int64)) for i, p in zip(query.ids, prompts, strict=True))
+        self._wake.set()
+
+    def flush(self) -> None:
+        """Nothing waits for company: the thread takes what there is at every step."""
+
+    def close(self) -> None:
+        if self._thread is None:
+            return
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=30)
+        self._thread = None
+        self._waiting.clear()
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "decoding": "greedy",
+            "end_tokens": list(self.how.ends),
+            "most_new_tokens": self.how.most,
+            "fewest_new_tokens": self.how.least,
+            "batch": {"max": self._max_batch, "kind": "continuous: prompts join and leave at every step"},
+        }
+
+    def _work(self) -> None:
+        generator = self._generator
+        while not self._stopping:
+            if not self._waiting and not generator.busy:
+                self._wake.wait()
+                self._wake.clear()
+                continue
+            try:
+                self._advance(generator)
+            except Exception as error:  # noqa: BLE001 - whatever a runtime raises must end the run, not the thread
+                self._waiting.clear()
+                generator.drop()
+                self._sink.fail(error)
+
+    def _advance(self, generator: Generator) -> None:
+        """Let the waiting in, then one step."""
+        done: list[Work] = []
+        if self._waiting and generator.room:
+            new = [self._waiting.popleft() for _ in range(min(generator.room, len(self._waiting)))]
+            done = generator.admit(new)
+            first_ns = time.monotonic_ns()
+            self._sink.first_token([work.sample_id for work in new], first_ns=[first_ns] * len(new))
+        self._deliver(done)
+        if generator.busy:
+            self._deliver(generator.step())
+
+    def _deliver(self, done: Sequence[Work]) -> None:
+        if done:
+            outputs = [np.asarray(work.made, np.int64) for work in done]
+            counts = [len(work.made) for work in done]
+            self._sink.complete_samples([work.sample_id for work in done], outputs, n_tokens=counts)
+
+
+def _without(batch: Batch, done: Sequence[Work]) -> Batch:
+    if not done:
+        return batch
+    gone = {id(work) for work in done}
+    return batch.only([row for row, work in enumerate(batch.works) if id(work) not in gone])
+
+
+def _positions(mask: Tokens) -> Tokens:
+    """Places count from the first real token; padding is at place 0."""
+    return np.asarray(np.maximum(mask.cumsum(1) - 1, 0), np.int64)
+
+
+def _left_padded(array: NDArray[Any], longest: int, axis: int) -> NDArray[Any]:
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (longest - array.shape[axis], 0)
+    return np.pad(array, widths) if widths[axis][0] else array

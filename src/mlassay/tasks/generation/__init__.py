@@ -1,0 +1,1 @@
+"""Language generation: a prompt in, its continuation out, token by token."""

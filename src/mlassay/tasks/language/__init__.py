@@ -1,0 +1,1 @@
+"""Question answering: which words of the paragraph answer the question?"""

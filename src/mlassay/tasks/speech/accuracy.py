@@ -1,0 +1,55 @@
+"""Word error rate of a stream of logged transcripts, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlassay.tasks.answers import FirstAnswers, numbers
+from mlassay.tasks.metrics import percent
+from mlassay.tasks.speech.dataset import Recordings
+from mlassay.tasks.speech.labels import Labels
+from mlassay.tasks.task import AccuracyResult, Answers, QualityTarget
+
+
+def errors(found: Sequence[str], wanted: Sequence[str]) -> int:
+    """Fewest words to change, add or leave out to make one the other (Levenshtein)."""
+    row = list(range(len(found) + 1))
+    for count, word in enumerate(wanted, 1):
+        above, row[0] = row[0], count
+        for column, ours in enumerate(found, 1):
+            above, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, above + (ours != word))
+    return row[-1]
+
+
+def word_error_rate(found: Sequence[str], wanted: Sequence[str]) -> float:
+    """Errors of all texts over words of all references: 0 is perfect, more than 1 is possible."""
+    wrong = sum(errors(ours.split(), theirs.split()) for ours, theirs in zip(found, wanted, strict=True))
+    total = sum(len(theirs.split()) for theirs in wanted)
+    return wrong / total if total else 0.0
+
+
+def score(
+    answers: Answers, recordings: Recordings, target: QualityTarget | None, labels: Labels | None = None
+) -> AccuracyResult:
+    """Words in error over words said; the accuracy that is judged is 1 minus that, in per cent, as in the rule book."""
+    labels = labels or recordings.labels
+    stream = FirstAnswers(answers, len(recordings))
+    wrong = words = exact = 0
+    for index, data in stream:
+        found = labels.text(numbers(index, data, "<i8", "symbol numbers, 64-bit").tolist()).split()
+        wanted = recordings.transcripts[index].split()
+        wrong += errors(found, wanted)
+        words += len(wanted)
+        exact += found == wanted
+    rate = percent(wrong, words) if words else 100.0
+    return AccuracyResult(
+        metric="word accuracy",
+        value=100.0 - rate,
+        unit="%",
+        n=stream.n,
+        expected_n=stream.expected,
+        official_line=f"Word Error Rate: {rate}%, accuracy={100.0 - rate}%",
+        target=target,
+        problems=stream.problems,
+        details={"wer": rate, "errors": wrong, "words": words, "exact": exact, "repeated": stream.repeated},
+    )

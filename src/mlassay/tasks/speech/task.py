@@ -1,0 +1,198 @@
+"""The task itself: puts recordings, features, model and scoring together for one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlassay.core.errors import UsageError
+from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.item_library import ItemLibrary
+from mlassay.tasks.speech import accuracy, dataset
+from mlassay.tasks.speech.dataset import LONGEST_S, PACKED, Recordings
+from mlassay.tasks.speech.features import FeatureRule
+from mlassay.tasks.speech.labels import CHARACTERS, SPOKEN_DIGITS, WHISPER_CHARACTERS, Labels
+from mlassay.tasks.speech.postprocess import Encoder, HearAndRun
+from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+
+SMALL = Profile(
+    name="small",
+    summary="150 recordings of spoken digits and our own small RNN-T: packed, no download",
+    benchmarks=("rnnt", "whisper"),
+)
+RNNT = Profile(
+    name="rnnt",
+    summary="the rule book's RNN-T on LibriSpeech dev-clean under 15 s: your ONNX file, your recordings",
+    benchmarks=("rnnt",),
+    official=True,
+    needs=("data", "model"),
+)
+WHISPER = Profile(
+    name="whisper",
+    summary="the rule book's Whisper on LibriSpeech packed to 30 s: a SUT of your own, your manifest",
+    benchmarks=("whisper",),
+    official=True,
+    needs=("data", "model"),
+)
+OWN = Profile(
+    name="own",
+    summary="a model file of yours with the same inputs, on recordings of yours in LibriSpeech's form",
+    benchmarks=("rnnt",),
+    needs=("data", "model"),
+)
+_LABELS: Mapping[str, Labels] = {
+    "characters": CHARACTERS,
+    "whisper": WHISPER_CHARACTERS,
+    "digits": SPOKEN_DIGITS,
+}
+_TARGET = QualityTarget(
+    metric="word accuracy", reference=92.548, factor=0.99, source="inference rules: rnnt (100 % minus 7.452 % errors)"
+)
+_TIMED = "timed: waveform to features, encoder, greedy search; untimed: reading and decoding sound, loading"
+
+
+class Speech:
+    """What was said? Judged by words in error."""
+
+    name = "speech"
+    summary = "a recording in, its words out; word error rate"
+    profiles = (SMALL, RNNT, WHISPER, OWN)
+    backends = ("onnxruntime",)
+    options: Mapping[str, str] = {
+        "labels": f"symbols that the model knows: {', '.join(_LABELS)}",
+        "longest": f"leave out recordings of so many seconds and more ({LONGEST_S:g}; whisper 30)",
+    }
+
+    def open(self, request: TaskRequest) -> OpenTask:
+        unknown = [key for key in request.options if key not in self.options]
+        if unknown:
+            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
+        profile = self._profile(request)
+        return _open_small(request) if profile is SMALL else _open_files(request, profile)
+
+    def _profile(self, request: TaskRequest) -> Profile:
+        known = {p.name: p for p in self.profiles}
+        wish = request.profile or (request.model if request.model in known else "")
+        if wish and wish not in known:
+            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
+        if wish:
+            return known[wish]
+        return OWN if request.model and request.model != "digits-rnnt" else SMALL
+
+
+def _open_small(request: TaskRequest) -> OpenTask:
+    if request.data is not None:
+        raise UsageError(
+            "the small profile has its own recordings of digits", hint="give a model for yours: --model FILE.onnx"
+        )
+    card = packed_card()
+    target = QualityTarget(
+        metric="word accuracy",
+        reference=card["word_accuracy_percent"],
+        factor=0.99,
+        source="data card of digits-rnnt",
+    )
+    recordings = dataset.packed_recordings()
+    return _assemble(request, SMALL, recordings, packed_model(card, recordings.rule), target, recordings.labels)
+
+
+def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
+    if request.data is None:
+        raise UsageError(
+            f"{profile.name} needs recordings", hint="give --data FOLDER (LibriSpeech dev-clean) or a manifest .json"
+        )
+    warnings: tuple[str, ...] = ()
+    usual = "30" if profile is WHISPER else f"{LONGEST_S:g}"
+    longest = request.options.get("longest", usual)
+    if not longest.replace(".", "", 1).isdigit():
+        raise UsageError(f"longest={longest} is not a number of seconds")
+    recordings = dataset.open_recordings(request.data, float(longest) + (1e-9 if profile is WHISPER else 0.0))
+    name = request.options.get("labels", "whisper" if profile is WHISPER else "characters")
+    if name not in _LABELS:
+        raise UsageError(f"there are no labels {name!r}", hint=f"known: {', '.join(_LABELS)}")
+    target = None
+    if profile is WHISPER:
+        warnings = (
+            "the rule book's Whisper script compares words after OpenAI's text normaliser, which is not part of"
+            " mlassay: words are compared as they are, and there is no target",
+        )
+        model = _no_model()
+    else:
+        model = _model_of(request, profile, recordings.rule)
+        if profile is RNNT and len(recordings) == dataset.DEV_CLEAN_SHORT:
+            target = _TARGET
+        elif profile is RNNT:
+            whole = f"{dataset.DEV_CLEAN_SHORT:,}"
+            warnings = (f"{len(recordings):,} of dev-clean's {whole} recordings under 15 s: no target",)
+    return _assemble(request, profile, recordings, model, target, _LABELS[name], warnings)
+
+
+def _model_of(request: TaskRequest, profile: Profile, rule: FeatureRule) -> ModelSpec:
+    path = Path(request.model)
+    if not request.model or request.model == profile.name:
+        raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
+    if not path.is_file():
+        raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file, or none at all")
+    return ModelSpec(name=path.name, files={"onnx": path}, inputs=_inputs(rule), infer=HearAndRun(rule))
+
+
+def _no_model() -> ModelSpec:
+    """Whisper runs as a SUT of the user's own; a backend says that there is no file."""
+    return ModelSpec(name="whisper", files={}, inputs=())
+
+
+def _inputs(rule: FeatureRule) -> tuple[TensorSpec, ...]:
+    return TensorSpec("features", (None, None, rule.width)), TensorSpec("length", (None,), "int64")
+
+
+def _assemble(
+    request: TaskRequest,
+    profile: Profile,
+    recordings: Recordings,
+    model: ModelSpec,
+    target: QualityTarget | None,
+    labels: Labels,
+    warnings: tuple[str, ...] = (),
+) -> OpenTask:
+    library = ItemLibrary(
+        recordings.name,
+        total_count=len(recordings),
+        performance_count=request.performance_count,
+        prepare=recordings.read,
+    )
+    return OpenTask(
+        name=Speech.name,
+        profile=profile,
+        library=library,
+        model=model,
+        target=target,
+        encode=Encoder(labels),
+        score=partial(accuracy.score, recordings=recordings, target=target, labels=labels),
+        truth=lambda index: labels.numbers(recordings.transcripts[index]),
+        timed=_TIMED,
+        data={"name": recordings.name, **recordings.about},
+        warnings=warnings,
+    )
+
+
+def packed_card() -> dict[str, Any]:
+    """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
+    card: dict[str, Any] = json.loads((PACKED / "digits-rnnt.json").read_text(encoding="utf-8"))
+    return card
+
+
+def packed_model(card: Mapping[str, Any], rule: FeatureRule) -> ModelSpec:
+    return ModelSpec(
+        name="digits-rnnt",
+        files={"onnx": PACKED / "digits-rnnt.onnx"},
+        inputs=_inputs(rule),
+        outputs=(TensorSpec("symbols", (None, None), "int64"),),
+        infer=HearAndRun(rule),
+        about={"licence": "Apache-2.0", "origin": "scripts/train_speech.py", **card},
+    )
+
+
+TASK = Speech()

@@ -1,0 +1,1 @@
+"""Translation: an English sentence in, a German one out."""

@@ -1,0 +1,153 @@
+"""The task itself: puts sentences, model and scoring together for one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlassay.core.errors import UsageError
+from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.item_library import ItemLibrary
+from mlassay.tasks.ragged import PadAndRun
+from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.translation import accuracy, dataset, postprocess
+from mlassay.tasks.translation.dataset import PACKED, Sentences
+
+SMALL = Profile(
+    name="small",
+    summary="600 sentences with numbers, English to German, and our own small GNMT: packed, no download",
+    benchmarks=("gnmt",),
+)
+GNMT = Profile(
+    name="gnmt",
+    summary="the v0.5 rule book's GNMT on newstest2014: your ONNX file, your folder of prepared sentences",
+    benchmarks=("gnmt",),
+    official=True,
+    needs=("data", "model"),
+)
+OWN = Profile(
+    name="own",
+    summary="a model file of yours with the same inputs, on sentences of yours in the same form",
+    benchmarks=("gnmt",),
+    needs=("model",),
+)
+INPUTS = (TensorSpec("source", (None, None), "int64"), TensorSpec("source_length", (None,), "int64"))
+
+_TARGET = QualityTarget(metric="BLEU", reference=23.9, factor=0.99, unit="", source="inference rules v0.5: gnmt")
+_TIMED = "timed: encoder, beam search, joining pieces to words; untimed: reading, splitting into pieces, loading"
+
+
+class Translation:
+    """What does an English sentence mean in German? Judged by BLEU."""
+
+    name = "translation"
+    summary = "one sentence in, its translation out; BLEU"
+    profiles = (SMALL, GNMT, OWN)
+    backends = ("onnxruntime",)
+    options: Mapping[str, str] = {}
+
+    def open(self, request: TaskRequest) -> OpenTask:
+        if request.options:
+            raise UsageError(f"{self.name} has no option {next(iter(request.options))!r}", hint="it has none")
+        profile = self._profile(request)
+        if profile is SMALL:
+            return self._open_small(request)
+        path = Path(request.model)
+        if not request.model or request.model == profile.name:
+            raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
+        if not path.is_file():
+            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file, or none at all")
+        if profile.official and request.data is None:
+            raise UsageError(
+                f"{profile.name} needs newstest2014",
+                hint="give --data FOLDER with newstest2014.tok.bpe.32000.en, .de and vocab.bpe.32000",
+            )
+        sentences = dataset.open_sentences(request.data) if request.data else dataset.packed_sentences()
+        whole = profile.official and len(sentences) == dataset.NEWSTEST_LINES
+        warnings: tuple[str, ...] = ()
+        if profile.official and not whole:
+            warnings = (f"{len(sentences):,} of newstest2014's {dataset.NEWSTEST_LINES:,} sentences: no target",)
+        model = ModelSpec(
+            name=path.name,
+            files={"onnx": path},
+            inputs=INPUTS,
+            infer=PadAndRun(postprocess.Finish(sentences.target_pieces)),
+        )
+        return _assemble(request, profile, sentences, model, _TARGET if whole else None, warnings)
+
+    def _profile(self, request: TaskRequest) -> Profile:
+        known = {p.name: p for p in self.profiles}
+        wish = request.profile or (request.model if request.model in known else "")
+        if wish and wish not in known:
+            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
+        if wish:
+            return known[wish]
+        return OWN if request.model and request.model != "numbers-gnmt" else SMALL
+
+    def _open_small(self, request: TaskRequest) -> OpenTask:
+        card = packed_card()
+        sentences = dataset.open_sentences(request.data) if request.data else dataset.packed_sentences()
+        target = None
+        if request.data is None:
+            target = QualityTarget(
+                metric="BLEU", reference=card["bleu"], factor=0.99, unit="", source="data card of numbers-gnmt"
+            )
+        return _assemble(request, SMALL, sentences, packed_model(card, sentences), target)
+
+
+def _assemble(
+    request: TaskRequest,
+    profile: Profile,
+    sentences: Sentences,
+    model: ModelSpec,
+    target: QualityTarget | None,
+    warnings: tuple[str, ...] = (),
+) -> OpenTask:
+    def prepare(index: int) -> tuple[Any, Any]:
+        numbers = np.asarray(sentences.numbers(index), np.int64)
+        return numbers, np.int64(len(numbers))
+
+    library = ItemLibrary(
+        sentences.name,
+        total_count=len(sentences),
+        performance_count=request.performance_count,
+        prepare=prepare,
+    )
+    return OpenTask(
+        name=Translation.name,
+        profile=profile,
+        library=library,
+        model=model,
+        target=target,
+        encode=postprocess.encode,
+        score=partial(accuracy.score, sentences=sentences, target=target),
+        truth=lambda index: sentences.wanted[index],
+        timed=_TIMED,
+        data={"name": sentences.name, **sentences.about},
+        warnings=warnings,
+    )
+
+
+def packed_card() -> dict[str, Any]:
+    """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
+    card: dict[str, Any] = json.loads((PACKED / "numbers-gnmt.json").read_text(encoding="utf-8"))
+    return card
+
+
+def packed_model(card: Mapping[str, Any], sentences: Sentences) -> ModelSpec:
+    return ModelSpec(
+        name="numbers-gnmt",
+        files={"onnx": PACKED / "numbers-gnmt.onnx"},
+        inputs=INPUTS,
+        outputs=(TensorSpec("target", (None, None), "int64"),),
+        infer=PadAndRun(postprocess.Finish(sentences.target_pieces)),
+        about={"licence": "Apache-2.0", "origin": "scripts/train_translation.py", **card},
+    )
+
+
+TASK = Translation()
