@@ -60,7 +60,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that decide a run; `run` shares them with `audit` and others."""
     options = [
         click.option("--scenario", "-s", required=True, type=click.Choice(SCENARIOS), help="How load arrives."),
-        click.option("--backend", default="onnxruntime", show_default=True, help="See mlassay list backends."),
+        click.option("--backend", default="", help="See mlassay list backends. Default: the task's first."),
         click.option("-b", "--backend-option", multiple=True, metavar="KEY=VALUE", help="Option of the backend."),
         click.option("--workers", type=click.IntRange(0), default=0, help="Run the model in so many processes."),
         click.option("--profile", default="", help="Profile of the task: small, or the rule book's model."),
