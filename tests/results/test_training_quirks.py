@@ -13,7 +13,7 @@ from mlassay.results.database import Database
 from mlassay.results.detail import findings, result
 from mlassay.results.importer import import_path
 from mlassay.results.queries import ResultView, results
-from mlassay.results.training_import import reaches
+from mlassay.results.training_rows import reaches
 from tests.results.trees import ENTRY, TrainingTree, v05_log, v06_log
 
 MINUTES = (10.0, 20.0, 30.0, 40.0, 90.0)  # mean without the extremes: 30

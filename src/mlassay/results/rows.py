@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,3 +222,8 @@ class Batch:
     def note(self, check_id: str, place: str, found: str, expected: str = "", **more: Any) -> None:
         """Keep an oddity that was met while reading."""
         self.findings.append(FindingRow(check_id=check_id, place=place, found=found, expected=expected, **more))
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """Compact JSON text; values that JSON cannot hold are spelled out."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str, sort_keys=True)

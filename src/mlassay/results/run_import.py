@@ -18,7 +18,6 @@ from mlassay.core.trace import Trace
 from mlassay.records.folder import RUN_JSON, Run, open_run
 from mlassay.records.run_json import State
 from mlassay.results import oddity
-from mlassay.results.inference_import import as_json
 from mlassay.results.labels import framework_label
 from mlassay.results.per_query import latencies_of, pack, percentile, timeline
 from mlassay.results.rows import (
@@ -32,6 +31,7 @@ from mlassay.results.rows import (
     SourceRow,
     SystemRow,
     TraceRow,
+    as_json,
 )
 from mlassay.submission.check import clean
 

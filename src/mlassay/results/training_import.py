@@ -7,32 +7,34 @@ v0.5 keeps v0.5.0/<org>/[<category>/]<submission>/results/<system>/<benchmark>/,
 from __future__ import annotations
 
 import math
-import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from mlassay.records.mllog import Flavour
-from mlassay.records.training_run import QualityPoint, TrainingRun, read_run_stream
+from mlassay.records.training_run import TrainingRun
 from mlassay.results import oddity
-from mlassay.results.inference_import import as_json
 from mlassay.results.labels import benchmark_id, category, classify, submitter_name
-from mlassay.results.rows import ABSENT, READ, UNREADABLE, Batch, ResultRow, RunRow, SystemRow
+from mlassay.results.rows import ABSENT, READ, UNREADABLE, Batch, ResultRow, SystemRow, as_json
+from mlassay.results.training_rows import (
+    RESULT,
+    Read,
+    division_of,
+    logs_in,
+    quality_met,
+    read_run_at,
+    run_row,
+    run_time,
+    submitter_of,
+    system_name,
+)
 from mlassay.results.training_systems import Described, chips_of, read_described
-from mlassay.stats.training_score import Dropped, RunTime, Score, score_rule, score_runs
+from mlassay.stats.training_score import Score, score_rule, score_runs
 from mlassay.submission.check import clean
 from mlassay.submission.model import read_json
-from mlassay.submission.tree import Kind, NotReadable, Tree
-
-RESULT = re.compile(r"result_(\d{1,4})\.txt")
-QUALITY_TOLERANCE = 1e-4
-"""A float32 21.8 is logged as 21.799999237, and was accepted."""
-POINTER = b"version https://git-lfs"
+from mlassay.submission.tree import Tree
 
 
 @cache
@@ -49,8 +51,8 @@ def entry_folders(tree: Tree) -> list[str]:
 def round_of(tree: Tree, folders: list[str]) -> str:
     """The round that the logs' flavour tells: v0.5, v0.6; '' for later ones, which all write alike."""
     for folder in folders[:: max(1, len(folders) // 5)]:
-        for name in _logs(tree, folder)[:1]:
-            run = _read(tree, f"{folder}/{name}")
+        for name in logs_in(tree, folder)[:1]:
+            run = read_run_at(tree, f"{folder}/{name}")
             if isinstance(run, TrainingRun) and run.flavour is not None:
                 return {Flavour.V05: "v0.5", Flavour.V06: "v0.6", Flavour.TEXT: "v0.6"}.get(run.flavour, "")
     return ""
@@ -64,10 +66,6 @@ def read_training(tree: Tree, folders: list[str], batch: Batch) -> None:
     reader.absent_entries()
     for problem in tree.problems[:200]:
         batch.note(oddity.CONTAINER, clean(problem.path), clean(f"{problem.kind}: {problem.detail}".rstrip(": ")))
-
-
-Read = TrainingRun | str
-"""A run, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +98,16 @@ class _Reader:
         system_folder, _, name = folder.rpartition("/")
         benchmark = benchmark_id(name)
         self.seen.add((system_folder, benchmark))
-        runs = tuple((n, _read(self.tree, f"{folder}/{n}")) for n in _logs(self.tree, folder))
+        runs = tuple((n, read_run_at(self.tree, f"{folder}/{n}")) for n in logs_in(self.tree, folder))
         read = [run for _, run in runs if isinstance(run, TrainingRun)]
         described, system_at = self._system(system_folder, read)
-        score = self._score(folder, benchmark, runs, _division(described, read))
+        score = self._score(folder, benchmark, runs, division_of(described, read))
         entry = _Entry(folder, benchmark, len(self.batch.results), described, system_at, runs, score)
         self.batch.results.append(self._row(entry))
         dropped = {d.name: d for d in score.dropped}
         for position, (log, run) in enumerate(runs):
             path, used = f"{folder}/{log}", log in score.kept
-            self.batch.runs.append(_run_row(entry.at, position, path, run, dropped.get(log), used))
+            self.batch.runs.append(run_row(entry.at, position, path, run, dropped.get(log), used))
         self._log_oddities(entry)
         self._other_oddities(entry)
         self._contradictions(entry)
@@ -124,13 +122,13 @@ class _Reader:
             self.batch.note(oddity.METADATA, described.path, found, expected)
         if described.problem:
             self.batch.note(oddity.SYSTEM, described.path, clean(described.problem), "a system description")
-        submitter = submitter_name(_submitter(folder))
+        submitter = submitter_name(submitter_of(folder))
         self.systems[folder] = described, len(self.batch.systems)
         self.batch.systems.append(
             SystemRow(
-                division=_division(described, runs),
+                division=division_of(described, runs),
                 submitter=submitter,
-                name=_system_name(folder),
+                name=system_name(folder),
                 title=described.text("system_name", "hardware", "platform"),
                 path=described.path,
                 state=READ if not described.problem else ABSENT if described.problem == "absent" else UNREADABLE,
@@ -175,7 +173,7 @@ class _Reader:
 
     def _score(self, folder: str, benchmark: str, runs: tuple[tuple[str, Read], ...], division: str) -> Score:
         rule = score_rule(self.batch.source.round, benchmark, len(runs))
-        times = [_run_time(name, run, division) for name, run in runs]
+        times = [run_time(name, run, division) for name, run in runs]
         return score_runs(times, rule, scaling=self._scaling(folder))
 
     def _scaling(self, folder: str) -> float:
@@ -202,7 +200,7 @@ class _Reader:
             value=score.minutes,
             unit="min",
             higher_is_better=False,
-            quality_met=_quality_met(score, dict(entry.runs)),
+            quality_met=quality_met(score, dict(entry.runs)),
             valid=score.valid if read else None,
             verdict="" if not read else "VALID" if score.valid else "INVALID",
             n_runs=score.n_runs,
@@ -225,8 +223,8 @@ class _Reader:
         self, system_folder: str, benchmark: str, described: Described, system_at: int, runs: list[TrainingRun]
     ) -> dict[str, Any]:
         """What an entry is, apart from what was measured: also for entries without logs."""
-        source, system = self.batch.source, _system_name(system_folder)
-        submitter = submitter_name(_submitter(system_folder))
+        source, system = self.batch.source, system_name(system_folder)
+        submitter = submitter_name(submitter_of(system_folder))
         accelerator, framework = described.accelerator, described.text("framework")
         count = described.accelerators_per_node if accelerator else 0
         labels = classify(source.name, submitter, system, framework, accelerator, count)
@@ -235,7 +233,7 @@ class _Reader:
         return {
             "suite": "training",
             "round": source.round,
-            "division": _division(described, runs),
+            "division": division_of(described, runs),
             "category": category(described.text("status") or next((r.availability for r in runs), "")),
             "submitter": submitter,
             "submitter_written": written or described.text("submitter", "org"),
@@ -340,130 +338,3 @@ def _state(entry: _Entry) -> tuple[str, str]:
 
 def _is_list_of(book: object, source: str) -> bool:
     return isinstance(book, dict) and book.get("repository") == source and "systems" in book
-
-
-def _logs(tree: Tree, folder: str) -> list[str]:
-    found = [(int(m[1]), n) for n in tree.filenames(folder) if (m := RESULT.fullmatch(n))]
-    return [name for _, name in sorted(found)]
-
-
-def _read(tree: Tree, path: str) -> Read:
-    """The run, or why there is none; a reason that begins with 'absent' means that the content is not in this copy."""
-    node = tree.nodes[path]
-    if node.kind is not Kind.FILE or node.size == 0:
-        return "absent: empty or only listed"
-    try:
-        if node.size < 1000 and tree.head(path, len(POINTER)) == POINTER:
-            return "absent: a pointer to large-file storage"
-        with tree.open(path) as stream:
-            run = read_run_stream(stream, Path(path))
-    except NotReadable as error:
-        return f"absent: {error.reason}" if "kept" in error.reason or "not here" in error.reason else error.reason
-    return run if run.n_events else "no event of a training log"
-
-
-def _run_time(name: str, run: Read, division: str) -> RunTime:
-    if not isinstance(run, TrainingRun):
-        return RunTime(name, math.inf, run)
-    fault = "resumed after a crash: not scorable in closed" if run.resumed and division == "closed" else ""
-    return RunTime(name, run.minutes if run.converged else math.inf, fault)
-
-
-def _division(described: Described, runs: list[TrainingRun]) -> str:
-    said = next((r.division for r in runs if r.division), "") or described.text("division")
-    return said.lower() if said.lower() in ("closed", "open", "hpc") else "closed" if not said else said.lower()
-
-
-def _submitter(system_folder: str) -> str:
-    """The organisation's directory: after v0.5.0, else the one before results."""
-    parts = system_folder.split("/")
-    if "v0.5.0" in parts and parts.index("v0.5.0") + 1 < len(parts):
-        return parts[parts.index("v0.5.0") + 1]
-    at = len(parts) - 1 - parts[::-1].index("results") if "results" in parts else 0
-    return parts[at - 1] if at > 0 else ""
-
-
-def _system_name(system_folder: str) -> str:
-    """The system's directory; in v0.5, where many are called 'tpu', with the submission that it stands in."""
-    above, _, name = system_folder.rpartition("/results/")
-    parts = above.split("/")
-    if "v0.5.0" not in parts:
-        return name
-    submission = parts[parts.index("v0.5.0") + 2 :]
-    return f"{submission[0]}/{name}" if submission and submission[0] != "submission" else name
-
-
-def _run_row(at: int, position: int, path: str, run: Read, dropped: Dropped | None, used: bool) -> RunRow:
-    name = path.rpartition("/")[2]
-    if not isinstance(run, TrainingRun):
-        state = ABSENT if run.startswith("absent") else UNREADABLE
-        why = dropped.why if dropped else ""
-        return RunRow(result_at=at, role="training", name=name, position=position, path=path, state=state,
-                      reason=run, used=False, why_not_used=why, unit="min")  # fmt: skip
-    last = next((q for q in reversed(run.quality) if q.values), None)
-    minutes = run.minutes if run.complete else None
-    started = datetime.fromtimestamp(run.start_ns / 1e9, UTC) if run.start_ns else None
-    return RunRow(
-        result_at=at,
-        role="training",
-        name=name,
-        position=position,
-        path=path,
-        state=READ if run.complete else UNREADABLE,
-        reason="" if run.complete else "no run_start or no run_stop",
-        valid=run.converged,
-        used=used,
-        why_not_used=dropped.why if dropped else "",
-        value=minutes,
-        unit="min",
-        started_at=started.strftime("%Y-%m-%dT%H:%M:%SZ") if started else "",
-        duration_s=None if minutes is None else minutes * 60,
-        quality=_headline(last.values) if last else None,
-        quality_target=_headline(run.target),
-        converged=run.converged,
-        epochs=last.epoch if last else None,
-        n_errors=len(run.problems),
-        details=as_json(_run_details(run, last)),
-    )
-
-
-def _run_details(run: TrainingRun, last: QualityPoint | None) -> dict[str, Any]:
-    return {
-        "status": run.status,
-        "reason": run.reason,
-        "flavour": run.flavour,
-        "seeds": run.seeds[:8],
-        "global_batch_size": run.global_batch_size,
-        "quality": dict(last.values) if last else {},
-        "n_evaluations": len(run.quality),
-        "curve": [[q.epoch, _headline(q.values)] for q in run.quality[:500]],
-    }
-
-
-def _headline(values: Mapping[str, float]) -> float | None:
-    """One number for one evaluation: the only one, or the box metric of a pair."""
-    for key in ("", "bbox", "value"):
-        if key in values:
-            return values[key]
-    return next(iter(values.values()), None)
-
-
-def _quality_met(score: Score, by_name: Mapping[str, Read]) -> bool | None:
-    """Whether the last quality of every counted run reaches the target that its own log states."""
-    verdicts = []
-    for name in score.kept:
-        run = by_name[name]
-        if not isinstance(run, TrainingRun) or not run.target or not run.quality:
-            return None
-        best, target = _headline(run.quality[-1].values), _headline(run.target)
-        if best is None or target is None:
-            return None
-        verdicts.append(reaches(best, target))
-    return all(verdicts) if verdicts else None
-
-
-def reaches(quality: float, target: float) -> bool:
-    """Higher is better; fractions and per cent are told apart; float32 rounding is forgiven."""
-    if target <= 1 < quality:
-        quality /= 100
-    return quality >= target - QUALITY_TOLERANCE
