@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,8 +41,8 @@ class LiteRt(ModelBackend):
         self.options = parse_options(Options, self.name, options)
         check_bounds(self.options, self.name)
         chosen = self.options
-        _tflite()
         super().__init__(model, max_batch=chosen.max_batch, warmup=chosen.warmup, file=chosen.file)
+        _tflite()
 
     def _load(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
         self._interpreter = _interpreter(self.path, self.options)
@@ -102,6 +103,7 @@ def _interpreter(path: Path, wish: Options) -> Any:
     if wish.delegate:
         given = dict(pair.partition("=")[::2] for pair in wish.delegate_options.split(",") if pair)
         try:
+            ctypes.CDLL(wish.delegate)  # asked first: what LiteRT does with an absent library ends in a warning
             delegates = [tflite.load_delegate(wish.delegate, given)]
         except (OSError, ValueError) as error:
             raise BadFile(

@@ -42,6 +42,7 @@ class ModelBackend(ABC):
         self._infer = self._spec.infer if self._spec else None
         self._inputs: tuple[TensorSpec, ...] = ()  # in the order in which the task feeds them
         self._names: list[str] = []  # of the inputs
+        self._order: list[int] = []  # for each input in the model's own order, where it stands among those fed
         self._outputs: tuple[TensorSpec, ...] = ()
         self._fixed_batch = 0  # the model's own batch size, 0 where it is free
         self._chunk = max_batch
@@ -83,6 +84,7 @@ class ModelBackend(ABC):
         self._fixed_batch = batch.pop() or 0 if len(batch) == 1 else 0
         self._chunk = self._fixed_batch or self._wish_batch
         self._names = [tensor.name for tensor in self._inputs]
+        self._order = [self._names.index(tensor.name) for tensor in inputs]
         self._loaded = True
         for size in dict.fromkeys((1, self._chunk)):
             for _ in range(self._warmup):

@@ -81,8 +81,6 @@ class OpenVino(ModelBackend):
         self._compiled = self._compile(model)
         self._request = self._compiled.create_infer_request()
         self._n_outputs = len(outputs)
-        self._positions: list[int] = []
-        self._found = inputs
         return inputs, outputs
 
     def ensure_loaded(self) -> None:
@@ -107,10 +105,7 @@ class OpenVino(ModelBackend):
 
     def fed(self, batch: Sequence[Array]) -> dict[int, Array]:
         """The batch by the compiled model's input numbers; memory that is not contiguous is copied."""
-        if not self._positions:
-            order = [tensor.name for tensor in self._found]
-            self._positions = [order.index(name) for name in self._names] if self._names else list(range(len(order)))
-        return {at: np.ascontiguousarray(array) for at, array in zip(self._positions, batch, strict=True)}
+        return {number: np.ascontiguousarray(batch[at]) for number, at in enumerate(self._order)}
 
     def taken(self, request: Any) -> list[Array]:
         """The outputs, copied: the request's memory is written again by its next inference."""

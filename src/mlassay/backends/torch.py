@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -94,9 +96,10 @@ class Torch(ModelBackend):
         compiled = self.options.mode == "compile"
         if compiled and n not in (1, self._chunk):  # only these two sizes are compiled
             batch = [np.concatenate([a, np.repeat(a[-1:], self._chunk - n, 0)]) for a in batch]
+        ordered = [batch[at] for at in self._order]
         try:
             with torch.inference_mode(), self._precision():
-                given = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in batch]
+                given = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in ordered]
                 found = (self._compile(given) if compiled else self._module_)(*given)
         except Exception as error:
             raise self._failed(error, batch) from error
@@ -145,11 +148,15 @@ def _loaded(path: Path) -> tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, 
     """A TorchScript archive, or a program saved by torch.export (.pt2)."""
     torch = _torch()
     try:
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive")
         if path.suffix == ".pt2":
             program = torch.export.load(str(path))
             return program.module(), _program_inputs(program), ()
         extra = {SHAPES_FILE: ""}
-        module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript's own: the file is what it is
+            module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra).eval()
     except (RuntimeError, ValueError, OSError, KeyError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BadFile(

@@ -118,7 +118,7 @@ def _write_openvino(source: Path, feeds: Feeds, path: Path) -> None:
 
 
 def _write_torchscript(source: Path, feeds: Feeds, path: Path) -> None:
-    module = _module(source)
+    module = _module(source, feeds)
     import torch
 
     from mlassay.backends.torch import SHAPES_FILE, shapes_text
@@ -133,7 +133,7 @@ def _write_torchscript(source: Path, feeds: Feeds, path: Path) -> None:
 
 
 def _write_litert(source: Path, feeds: Feeds, path: Path) -> None:
-    module = _module(source)
+    module = _module(source, feeds)
     import torch
 
     try:
@@ -145,13 +145,15 @@ def _write_litert(source: Path, feeds: Feeds, path: Path) -> None:
         litert_torch.convert(module, _example(feeds, torch)).export(str(path))
 
 
-def _module(source: Path) -> Any:
-    """The ONNX file as a PyTorch module."""
+def _module(source: Path, feeds: Feeds) -> Any:
+    """The ONNX file as a PyTorch module that takes its inputs in the task's order."""
     try:
         from mlassay.backends.onnx_torch import module_of
     except ModuleNotFoundError as error:
         raise MissingDependency("torch", extra="torch", why="the model is rebuilt in PyTorch first") from error
-    return module_of(source)[0]
+    module = module_of(source)[0]
+    module.inputs = [tensor.name for tensor in feeds.inputs]
+    return module
 
 
 def _example(feeds: Feeds, torch: Any) -> tuple[Any, ...]:

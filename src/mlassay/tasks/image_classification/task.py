@@ -189,7 +189,7 @@ def packed_card() -> dict[str, Any]:
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:
     return ModelSpec(
         name="fashion-mobilenet",
-        files={"onnx": dataset.PACKED / "fashion-mobilenet.onnx"},
+        files={suffix: dataset.PACKED / f"fashion-mobilenet.{suffix}" for suffix in ("onnx", "tflite")},
         inputs=(TensorSpec("image", (None, 1, 28, 28)),),
         outputs=(TensorSpec("logits", (None, 10)),),
         finish=postprocess.finish,
