@@ -46,7 +46,7 @@ RESNET34 = DetectionRule(
 )
 RESNET34_TF = DetectionRule(
     name="ssd-resnet34-tf",
-    summary="channel means subtracted, for the model that was converted from TensorFlow",
+    summary="channel means subtracted: the reference harness has it, none of its profiles uses it",
     mean=(123.68, 116.78, 103.94),
     deviation=(1.0, 1.0, 1.0),
 )

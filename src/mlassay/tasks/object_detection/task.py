@@ -172,8 +172,6 @@ class ObjectDetection:
         warnings: tuple[str, ...] = ()
         if not profile.official and "preprocess" not in request.options:
             warnings = (f"preprocess={recipe.rule} was assumed; give the one that the model was trained with",)
-        if profile.name == "ssd-resnet34" and len(model.inputs) == 1 and model.inputs[0].name.startswith("image:0"):
-            recipe = replace(recipe, rule="ssd-resnet34-tf")  # the file converted from TensorFlow
         return self._assemble(request, profile, pictures, model, recipe, warnings)
 
     def _assemble(
