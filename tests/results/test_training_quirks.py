@@ -298,6 +298,22 @@ def test_one_failed_run_is_the_slowest_and_two_are_too_many(database: Database, 
     assert dropped.why_not_used == "did not converge: counts as slowest"
 
 
+def test_training_of_your_own_is_unverified_and_knows_its_round(database: Database, tmp_path: Path) -> None:
+    tree = TrainingTree(tmp_path, "mlassay-training")
+    folder = "results/this-machine/resnet"
+    for number, minutes in enumerate((10, 20, 40)):
+        lines = []
+        for key, at, about in (("run_start", 0, {}), ("run_stop", minutes, {"status": "success"})):
+            event = {"namespace": "", "time_ms": 1_795_000_000_000 + at * 60_000, "event_type": "POINT_IN_TIME",
+                     "key": key, "value": None, "metadata": about}  # fmt: skip
+            lines.append(f":::MLLOG {json.dumps(event)}\n")
+        tree.write(f"{folder}/result_{number}.txt", "".join(lines))
+        tree.write(f"{folder}/result_{number}.json", json.dumps({"round": "none", "status": "success"}))
+    found = load(database, tree)[folder]
+    assert (found.round, found.value, found.n_used, found.published) == ("none", pytest.approx(20), 1, False)
+    assert notes(database, oddity.STRAY) == []
+
+
 @pytest.mark.shared
 def test_what_the_archives_lack_is_listed(history_db: Database) -> None:
     with history_db.reading() as connection:

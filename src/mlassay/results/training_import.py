@@ -19,6 +19,7 @@ from mlassay.results import oddity
 from mlassay.results.labels import benchmark_id, category, classify, submitter_name
 from mlassay.results.rows import ABSENT, READ, UNREADABLE, Batch, ResultRow, SystemRow, as_json
 from mlassay.results.training_rows import (
+    BESIDE,
     RESULT,
     Read,
     division_of,
@@ -49,12 +50,14 @@ def entry_folders(tree: Tree) -> list[str]:
 
 
 def round_of(tree: Tree, folders: list[str]) -> str:
-    """The round that the logs' flavour tells: v0.5, v0.6; '' for later ones, which all write alike."""
+    """The round that the logs' flavour tells: v0.5, v0.6; of later ones, which all write alike, the record beside."""
     for folder in folders[:: max(1, len(folders) // 5)]:
         for name in logs_in(tree, folder)[:1]:
             run = read_run_at(tree, f"{folder}/{name}")
-            if isinstance(run, TrainingRun) and run.flavour is not None:
-                return {Flavour.V05: "v0.5", Flavour.V06: "v0.6", Flavour.TEXT: "v0.6"}.get(run.flavour, "")
+            if not isinstance(run, TrainingRun) or run.flavour is None:
+                continue
+            known = {Flavour.V05: "v0.5", Flavour.V06: "v0.6", Flavour.TEXT: "v0.6"}.get(run.flavour)
+            return known or read_json(tree, f"{folder}/{name[:-4]}.json").text("round")
     return ""
 
 
@@ -271,7 +274,7 @@ class _Reader:
         for text in entry.score.problems:
             note(oddity.SHORT, folder, text, f"the rules of {self.batch.source.round or 'the round'}", result_at=at)
         for name in self.tree.filenames(folder):
-            if not RESULT.fullmatch(name) and name != "scaling.json":
+            if not RESULT.fullmatch(name) and not BESIDE.fullmatch(name):
                 note(oddity.STRAY, f"{folder}/{name}", "no result_<i>.txt", "training logs only", result_at=at)
         if folder.rpartition("/")[2] != entry.benchmark:
             note(oddity.RENAMED, folder, folder.rpartition("/")[2], entry.benchmark, result_at=at)

@@ -16,6 +16,8 @@ from mlassay.stats.training_score import Dropped, RunTime, Score
 from mlassay.submission.tree import Kind, NotReadable, Tree
 
 RESULT = re.compile(r"result_(\d{1,4})\.txt")
+BESIDE = re.compile(r"result_\d{1,4}\.(json|checkpoint|position\.json)|scaling\.json")
+"""What `mlassay train` and the rounds keep beside the logs."""
 QUALITY_TOLERANCE = 1e-4
 """A float32 21.8 is logged as 21.799999237, and was accepted."""
 POINTER = b"version https://git-lfs"
