@@ -25,7 +25,7 @@ def test_python_examples_run(
     with AccuracyLogWriter(folder.accuracy_log) as log:
         log.write([0], [7], [b"abc"])
     folder.finish(recording(), outcome())
-    monkeypatch.chdir(folder.path if page == "logs.md" else tmp_path)
+    monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert examples
     for code in examples:
