@@ -317,7 +317,8 @@ def compare(
         mid = statistics.median(ratios)
         digits = 0 if figure == "rate" else 2
         print(
-            f"{label:<46} {figure:<14} ours {statistics.median(x):>12,.{digits}f} ({min(x):,.{digits}f}..{max(x):,.{digits}f})"
+            f"{label:<46} {figure:<14} ours {statistics.median(x):>12,.{digits}f}"
+            f" ({min(x):,.{digits}f}..{max(x):,.{digits}f})"
             f"  official {statistics.median(y):>10,.{digits}f}  ratio {mid:7.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
             f"  {'want ' + want if want else ''}",
             flush=True,
@@ -427,9 +428,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--json")
     args = parser.parse_args()
-    print(
-        f"CPUs {os.cpu_count()}, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}; ratio > 1: ours is better"
-    )
+    machine = f"CPUs {os.cpu_count()}, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
+    print(f"{machine}; ratio > 1: ours is better")
     for name, part in PARTS.items():
         if args.part in ("all", name):
             print(f"--- {name}: {part.__doc__}")
