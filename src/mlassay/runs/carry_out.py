@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlassay.core.enums import Mode
+from mlassay.core.errors import MlassayError
 from mlassay.core.outcome import Outcome
 from mlassay.core.settings import Settings
 from mlassay.loadgen.drive import drive
@@ -89,8 +90,11 @@ class RunResults:
         return next((p.accuracy for p in self.parts if p.accuracy is not None), None)
 
 
-def carry_out(prepared: Prepared, settings: Settings, path: Path, shown: Shown) -> RunPart:
-    """One run in one folder; the SUT stays open."""
+def carry_out(prepared: Prepared, settings: Settings, path: Path, shown: Shown, *, close: bool = False) -> RunPart:
+    """One run in one folder. `close`: close the SUT within the run, so that answers after the end are seen.
+
+    A SUT that cannot even open leaves a folder that says so; its error is passed on.
+    """
     library, task = prepared.task.library, prepared.task
     title = f"{task.name} ({task.profile.name}), {settings.scenario.value}, {settings.mode.value}"
     shown.phase(f"{settings.scenario.value} {settings.mode.value}")
@@ -99,7 +103,11 @@ def carry_out(prepared: Prepared, settings: Settings, path: Path, shown: Shown) 
     with AccuracyRecorder(record.accuracy_log, plans, task.encoded) as recorder:
         watch = Watch(progress=shown, spool=record.spool, on_hang=record.give_up)
         keep = recorder.keep if recorder.wanted else None
-        recording = drive(settings, plans, prepared.sut, library, keep=keep, watch=watch, close=False)
+        try:
+            recording = drive(settings, plans, prepared.sut, library, keep=keep, watch=watch, close=close)
+        except MlassayError as error:
+            record.folder.fail(error.message)
+            raise
     if recording.complete:
         recording = self_checked(recording, settings, str(prepared.sut.describe().get("arrangement", "")))
     outcome = judge(recording, settings)

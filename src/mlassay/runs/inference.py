@@ -32,7 +32,7 @@ def run_inference(request: RunRequest, *, progress: Shown | None = None) -> RunR
     try:
         parts = _submission(prepared, path, shown) if request.wishes.mode is Mode.SUBMISSION else ()
         if not parts:
-            parts = (carry_out(prepared, prepared.settings, path, shown),)
+            parts = (carry_out(prepared, prepared.settings, path, shown, close=True),)
     finally:
         prepared.sut.close()
     return RunResults(path=path, parts=parts, notes=(*prepared.task.warnings, *prepared.probed))

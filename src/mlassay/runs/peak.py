@@ -71,7 +71,7 @@ def run_find_peak(
 
         def confirm(load: float, seed: int) -> Probe:
             settings = _seeded(kind.at(prepared.settings, load), seed)
-            part = carry_out(prepared, settings, path / f"confirm-{len(parts) + 1}", shown)
+            part = carry_out(prepared, settings, _free(path, len(parts) + 1), shown)
             parts.append(part)
             return _probe_of(part.outcome, kind, load, seed)
 
@@ -84,6 +84,13 @@ def run_find_peak(
             prepared.sut.close()
     peak = PeakResult(found=found, streams=kind.streams)
     return RunResults(path=path, parts=tuple(parts[-1:]), peak=peak, notes=tuple(prepared.task.warnings))
+
+
+def _free(path: Path, number: int) -> Path:
+    """The next confirm-N that no earlier search of this folder has used."""
+    while (path / f"confirm-{number}").exists():
+        number += 1
+    return path / f"confirm-{number}"
 
 
 def _kind_of(settings: Settings) -> _Kind:
