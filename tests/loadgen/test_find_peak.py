@@ -54,6 +54,8 @@ def test_a_noisy_system_gets_a_confirmed_answer_near_its_limit() -> None:
     assert peak.load is not None
     assert 800 < peak.load < 1050
     assert "of" in peak.certainty
+    assert peak.failing is not None
+    assert f"{peak.failing / peak.load - 1:.1%} higher" in peak.certainty
 
 
 def test_close_calls_are_repeated_and_clear_ones_are_not() -> None:

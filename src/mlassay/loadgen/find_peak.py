@@ -118,7 +118,7 @@ def _confirm(
         search.note(final)
         if final.passed:
             return Peak(
-                load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, precision)
+                load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, high)
             )
         high = load
         step = load * precision * (attempt + 1)
