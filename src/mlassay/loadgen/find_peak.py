@@ -117,9 +117,7 @@ def _confirm(
         final = confirm(load, 1_000_003 + attempt)
         search.note(final)
         if final.passed:
-            return Peak(
-                load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, high)
-            )
+            return Peak(load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, high))
         high = load
         step = load * precision * (attempt + 1)
         smaller = search.rounded(load - max(1.0, step) if search.integer else load - step)
