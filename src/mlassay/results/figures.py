@@ -166,7 +166,6 @@ def frameworks(connection: sa.Connection, canvas: Any) -> Sketch:
     axes.set_xlim(-0.5, len(kinds) - 0.5)
     axes.invert_yaxis()
     axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
     _tidy(axes)
     from mlassay.results.history_inference import INFERENCE
     from mlassay.results.queries import count
@@ -255,6 +254,7 @@ def training_scores(connection: sa.Connection, canvas: Any) -> Sketch:
 
 
 def _tidy(axes: Any) -> None:
+    axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 

@@ -15,7 +15,7 @@ from mlassay.results.labels import benchmark_title
 from mlassay.results.prices import PriceList
 from mlassay.results.queries import Filter, ResultView, results
 from mlassay.results.schema import sa
-from mlassay.results.table import Cell, Table
+from mlassay.results.table import SIX_FIGURES, Cell, Table
 
 NO_SUMMARY = (
     "There is no summary score. MLPerf has none on purpose: no weighting of tasks fits everybody, systems are entered "
@@ -147,7 +147,7 @@ def as_table(ranking: Ranking, limit: int = 0) -> Table:
         title=ranking.title,
         columns=columns,
         rows=tuple(body),
-        digits=(0, 4, *(0,) * 9),
+        digits=(0, SIX_FIGURES, *(0,) * 9),
         rule="the official metric, best first" if ranking.official else OURS,
         notes=(*notes, *(f"reckoned: {h}" for h in how[:10])),
     )

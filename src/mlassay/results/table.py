@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Cell = str | int | float | None
+SIX_FIGURES = -1
+"""In place of a number of decimals: six significant figures, as the official summaries print them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """`digits` gives the decimals of numbers by column; a None cell is shown as a dash and explained in `notes`."""
+    """`digits`: decimals by column (or SIX_FIGURES). A None cell is shown as a dash and explained in `notes`."""
 
     id: str
     title: str
@@ -38,8 +40,13 @@ def cell_text(value: Cell, digits: int = 2) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:,.{digits}f}"
+        return _six_figures(value) if digits == SIX_FIGURES else f"{value:,.{digits}f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _six_figures(value: float) -> str:
+    """1,038,510; 69,306.6; 1.5: zeros that say nothing are left out."""
+    return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:,.6g}"
 
 
 def _texts(table: Table) -> list[list[str]]:
