@@ -70,6 +70,22 @@ def test_shares(history_db: Database) -> None:
     assert {str(r[0]): round(float(r[2] or 0), 1) for r in found.rows} == SHARES
 
 
+def test_what_a_latency_bound_costs(history_db: Database) -> None:
+    found = get(history_db, "server-offline")
+    kept = {(r[0], r[2]): round(float(r[5] or 0), 3) for r in found.rows}
+    assert len(kept) == 30
+    assert kept["GNMT", "TitanRTXx4"] == 0.608
+    assert kept["ResNet-50", "tpu-v3.8x1"] == 0.489
+    assert kept["MobileNet", "T4x8"] == 0.953
+
+
+def test_operations_do_not_predict_speed(history_db: Database) -> None:
+    found = get(history_db, "operations")
+    ratios = [round(float(r[5] or 0), 1) for r in found.rows]
+    assert (len(ratios), ratios[0], ratios[-1]) == (10, 50.0, 58.3)
+    assert "175 times" in found.notes[0]
+
+
 def test_frameworks_and_processor_classes(history_db: Database) -> None:
     found = get(history_db, "frameworks")
     marks = {str(r[0]): " ".join(c for c, x in zip(found.columns[1:], r[1:], strict=True) if x) for r in found.rows}

@@ -152,6 +152,22 @@ def spread(connection: sa.Connection, canvas: Any) -> Sketch:
     return _from_table(table(connection, "spread"), shown)
 
 
+def server_offline(connection: sa.Connection, canvas: Any) -> Sketch:
+    """Dots: what each system keeps of its Offline throughput under a latency bound."""
+    found = table(connection, "server-offline")
+    axes = canvas.subplots()
+    tasks = [benchmark_title(t) for t in TASKS]
+    for t, task in enumerate(tasks):
+        kept = [_number(r[5]) for r in found.rows if r[0] == task]
+        axes.scatter([t] * len(kept), kept, s=30, marker=MARKS[t], color=COLOURS[t], alpha=0.75)
+    axes.set_xticks(range(len(tasks)), [f"{task}\n({sum(r[0] == task for r in found.rows)})" for task in tasks])
+    axes.set_ylim(0, 1.05)
+    axes.set_ylabel("Server rate / Offline throughput")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    _tidy(axes)
+    return _from_table(found, len(found.rows))
+
+
 def frameworks(connection: sa.Connection, canvas: Any) -> Sketch:
     """A grid of marks: framework by processor class."""
     found = table(connection, "frameworks")
@@ -263,6 +279,7 @@ FIGURES: dict[str, Callable[[sa.Connection, Any], Sketch]] = {
     "task-scenario": task_scenario,
     "shares": shares,
     "spread": spread,
+    "server-offline": server_offline,
     "frameworks": frameworks,
     "growth": growth,
     "same-chips": same_chips,

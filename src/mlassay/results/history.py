@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from mlassay.core.errors import UnknownName
 from mlassay.results import history_inference as inference
+from mlassay.results import history_load as load
 from mlassay.results import history_training as training
 from mlassay.results.schema import sa
 from mlassay.results.table import Table
@@ -19,6 +20,8 @@ TABLES: dict[str, Callable[[sa.Connection], Table]] = {
     "frameworks": inference.frameworks,
     "classes": inference.classes,
     "spread": inference.spread,
+    "server-offline": load.server_offline,
+    "operations": load.operations,
     "growth": training.growth,
     "same-chips": training.same_chips,
     "training-v0.5": training.training_v05,
