@@ -76,3 +76,18 @@ def test_minigo_of_v06_is_scored_by_its_first_winning_checkpoint(tmp_path):
         ":::MLL 900.0 eval_result: {'value': 0.5, 'metadata': {'timestamp': 180.0}}",
     )
     assert (run.minutes, run.status) == (2.0, "success")
+
+
+def test_hyperparameters_are_kept_as_first_said(tmp_path):
+    run = write(
+        tmp_path / "result_0.txt",
+        format_mllog("opt_name", "lars", {}, time_ms=1),
+        format_mllog("opt_learning_rate", "DEFERRED: 0e0ca682", {}, time_ms=2),
+        format_mllog("opt_learning_rate", {"deferred": True, "value": 0}, {}, time_ms=2),
+        format_mllog("opt_learning_rate", {"value": 0.1}, {}, time_ms=3),
+        format_mllog("opt_learning_rate", 0.05, {}, time_ms=4),
+        format_mllog("global_batch_size", 4096, {}, time_ms=5),
+        format_mllog("opt_momentum", None, {}, time_ms=6),
+    )
+    assert run.hyperparameters == {"opt_name": "lars", "opt_learning_rate": "0.1", "global_batch_size": "4096"}
+    assert run.global_batch_size == 4096.0

@@ -86,6 +86,15 @@ def test_operations_do_not_predict_speed(history_db: Database) -> None:
     assert "175 times" in found.notes[0]
 
 
+def test_hyperparameters_side_by_side(history_db: Database) -> None:
+    found = get(history_db, "hyperparameters")
+    rows = {(r[0], r[1], r[2], r[3]): (r[4], r[5]) for r in found.rows}
+    assert rows["ResNet-50", "v0.6", "opt_base_learning_rate", "31.2"][0] == 4, "three of one submitter, one of another"
+    assert rows["NCF", "v0.5", "opt_hp_Adam_beta1", "0.25"][0] == 3
+    assert rows["ResNet-50", "v0.5", "opt_learning_rate", "0.1"] == (1, "Intel intel_resnet_submission/skx_8180_2s_1x")
+    assert not any("DEFERRED" in str(r[3]) or "{" in str(r[3]) for r in found.rows)
+
+
 def test_frameworks_and_processor_classes(history_db: Database) -> None:
     found = get(history_db, "frameworks")
     marks = {str(r[0]): " ".join(c for c, x in zip(found.columns[1:], r[1:], strict=True) if x) for r in found.rows}

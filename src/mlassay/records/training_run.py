@@ -10,7 +10,67 @@ from typing import IO, Any
 
 from mlassay.records.mllog import Flavour, Log, LogEvent, LogProblem, iter_events, read_log
 
-KEYS = frozenset(
+HYPERPARAMETERS = frozenset(
+    {
+        "global_batch_size",
+        "train_batch_size",
+        "micro_batch_size",
+        "input_batch_size",
+        "gradient_accumulation_steps",
+        "opt_name",
+        "opt_learning_rate",
+        "opt_momentum",
+        "opt_weight_decay",
+        "opt_epsilon",
+        "opt_gradient_clip_norm",
+        "opt_base_learning_rate",
+        "opt_end_learning_rate",
+        "opt_sparse_name",
+        "opt_sparse_base_learning_rate",
+        "opt_hp_Adam_beta1",
+        "opt_hp_Adam_beta2",
+        "opt_hp_Adam_epsilon",
+        "opt_adam_beta_1",
+        "opt_adam_beta_2",
+        "opt_adam_epsilon",
+        "opt_adamw_beta_1",
+        "opt_adamw_beta_2",
+        "opt_adamw_epsilon",
+        "opt_adamw_weight_decay",
+        "opt_lamb_beta_1",
+        "opt_lamb_beta_2",
+        "opt_lamb_epsilon",
+        "opt_lamb_weight_decay_rate",
+        "opt_lamb_learning_rate_decay_poly_power",
+        "opt_lamb_learning_rate_hold_epochs",
+        "opt_lamb_learning_rate_min",
+        "opt_adagrad_epsilon",
+        "opt_adagrad_initial_accumulator_value",
+        "opt_adagrad_learning_rate_decay",
+        "opt_learning_rate_warmup_steps",
+        "opt_learning_rate_warmup_epochs",
+        "opt_learning_rate_warmup_factor",
+        "opt_learning_rate_warmup_start_lr",
+        "opt_learning_rate_training_steps",
+        "opt_learning_rate_remain_steps",
+        "opt_learning_rate_decay_schedule",
+        "opt_learning_rate_decay_factor",
+        "opt_learning_rate_decay_interval",
+        "opt_learning_rate_decay_steps",
+        "opt_learning_rate_decay_start_step",
+        "opt_learning_rate_decay_boundary_steps",
+        "opt_learning_rate_decay_boundary_epochs",
+        "opt_learning_rate_alt_decay_func",
+        "opt_learning_rate_alt_warmup_func",
+        "lora_rank",
+        "lora_alpha",
+        "max_sequence_length",
+        "max_steps",
+    }
+)
+"""What the rounds' logs call the values that submitters may choose, v0.5 to today."""
+
+KEYS = HYPERPARAMETERS | frozenset(
     {
         "submission_benchmark",
         "submission_division",
@@ -24,7 +84,6 @@ KEYS = frozenset(
         "eval_accuracy",
         "eval_result",
         "eval_target",
-        "global_batch_size",
         "seed",
         "run_set_random_seed",
         "resumed",
@@ -61,6 +120,7 @@ class TrainingRun:
     target: Mapping[str, float]  # the quality wanted, where the log states it
     seeds: tuple[str, ...]
     global_batch_size: float | None
+    hyperparameters: Mapping[str, str]  # as first logged: later lines of the same key follow a schedule
     resumed: bool
     n_events: int
     problems: tuple[LogProblem, ...]
@@ -117,10 +177,25 @@ def run_of(log: Log, path: Path) -> TrainingRun:
         target=next((quality_values(e.value) for e in events if e.key == "eval_target"), {}),
         seeds=tuple(str(e.value) for e in events if e.key in ("seed", "run_set_random_seed")),
         global_batch_size=_number(next((e.value for e in events if e.key == "global_batch_size"), None)),
+        hyperparameters=_hyperparameters(events),
         resumed=any(e.key == "resumed" for e in events),
         n_events=len(events),
         problems=log.problems,
     )
+
+
+def _hyperparameters(events: Sequence[LogEvent]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for e in events:
+        value = e.value.get("value") if isinstance(e.value, dict) and "value" in e.value else e.value
+        if e.key in HYPERPARAMETERS and value is not None and not _deferred(e.value):
+            found.setdefault(e.key, str(value).strip()[:80])
+    return found
+
+
+def _deferred(value: Any) -> bool:
+    """Logs of v0.5 from graphs state a value first by a place-holder, "DEFERRED: <id>" or {"deferred": true}."""
+    return str(value).startswith("DEFERRED") or (isinstance(value, dict) and bool(value.get("deferred")))
 
 
 def _without_doubles(events: Sequence[LogEvent]) -> list[LogEvent]:

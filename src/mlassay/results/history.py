@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlassay.core.errors import UnknownName
+from mlassay.results import history_hyperparameters as chosen
 from mlassay.results import history_inference as inference
 from mlassay.results import history_load as load
 from mlassay.results import history_training as training
@@ -26,6 +27,7 @@ TABLES: dict[str, Callable[[sa.Connection], Table]] = {
     "same-chips": training.same_chips,
     "training-v0.5": training.training_v05,
     "training-v0.6": training.training_v06,
+    "hyperparameters": chosen.hyperparameters,
     "inference-v0.5": inference.inference_scores,
     "quotations": inference.quotations,
 }

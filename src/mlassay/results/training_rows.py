@@ -118,6 +118,7 @@ def _run_details(run: TrainingRun, last: QualityPoint | None) -> dict[str, Any]:
         "flavour": run.flavour,
         "seeds": run.seeds[:8],
         "global_batch_size": run.global_batch_size,
+        "hyperparameters": dict(run.hyperparameters),
         "quality": dict(last.values) if last else {},
         "n_evaluations": len(run.quality),
         "curve": [[q.epoch, _headline(q.values)] for q in run.quality[:500]],
