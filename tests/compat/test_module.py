@@ -173,7 +173,7 @@ def test_find_peak_finds_the_edge(tmp_path: Path) -> None:
     assert said[1] == "FindPeakPerformance: Check validity of the base settings field: 100.000000"
     assert said[2] == "FindBoundaries: Checking fields [100.000000, 200.000000)"
     peak = float(said[-1].removeprefix("FindPeakPerformance: Found peak performance field: "))
-    assert 100 <= peak < 1600
+    assert 100 <= peak < 3200
     assert "Mode     : FindPeakPerformance" in result.summary
 
 

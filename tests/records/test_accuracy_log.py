@@ -9,6 +9,7 @@ import sys
 import threading
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from mlassay.core.errors import MachineProblem
 from mlassay.records.loadgen_log import AccuracyEntry, AccuracyLogWriter, Problems, read_accuracy
+from mlassay.records.loadgen_log.accuracy_text import entries_text
 from tests.records.samples import cases, needs_samples, official
 
 
@@ -78,6 +80,19 @@ def test_numpy_columns_and_unequal_lengths(tmp_path: Path) -> None:
         '[\n{ "seq_id" : 0, "qsl_idx" : 7, "data" : "01", "token_count" : 3 },\n'
         '{ "seq_id" : 1, "qsl_idx" : 8, "data" : "FF", "token_count" : 4 }\n]\n'
     )
+
+
+@given(
+    st.integers(0, 40),
+    st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 2**31 - 1)), min_size=64, max_size=90),
+    st.randoms(use_true_random=False),
+)
+def test_the_table_says_what_the_lines_say(size: int, rows: list[tuple[int, int]], random: Any) -> None:
+    """Many outputs of one size are spelled as a table; the bytes are those of the entries one by one."""
+    seq, qsl = [list(column) for column in zip(*rows, strict=True)]
+    payloads = [random.randbytes(size) for _ in rows]
+    one_by_one = b",\n".join(entries_text([s], [q], [p]) for s, q, p in zip(seq, qsl, payloads, strict=True))
+    assert entries_text(seq, qsl, payloads) == one_by_one
 
 
 def test_many_threads_may_write(tmp_path: Path) -> None:

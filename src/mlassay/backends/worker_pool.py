@@ -10,7 +10,6 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import BaseContext
@@ -30,6 +29,12 @@ CAPACITY = 1 << 14
 
 OPEN_TIMEOUT_S = 120.0
 
+AT_ONCE = 32
+"""Answers of one worker that are collected in one go: some tens of microseconds."""
+
+LOOK_EVERY_S = 0.2
+"""How often idle workers are looked after."""
+
 
 class _Worker:
     """One process with its two rings, as the pool sees it."""
@@ -46,11 +51,12 @@ class _Worker:
         self.given = 0
         self.answered = 0
 
-    def hand(self, record: Sequence[int]) -> None:
-        while not self.tasks.put(record):
-            time.sleep(1e-4)
-        self.given += 1
+    def hand(self, record: Sequence[int]) -> bool:
+        """Pass a record on; False while the ring is full."""
+        if not self.tasks.put(record):
+            return False
         self.wake.release()
+        return True
 
     def expect(self, timeout_s: float) -> Any:
         """The next message of a worker that is not answering queries; raises SutFailure when none comes."""
@@ -63,7 +69,11 @@ class _Worker:
                     break
             if not self.process.is_alive() and not self.pipe.poll(0):
                 break
-        raise SutFailure(f"a worker process did not start (exit code {self.process.exitcode})")
+        self.process.join(timeout=1)
+        raise SutFailure(
+            f"a worker process did not start (exit code {self.process.exitcode})",
+            hint='a script that uses worker processes needs its last lines under if __name__ == "__main__":',
+        )
 
     def close(self) -> None:
         if self.process.is_alive():
@@ -105,38 +115,41 @@ class WorkerPoolSUT:
         self._cores = usable_cores()
         self._reserved = len(self._cores) > workers if reserve_core is None else reserve_core and len(self._cores) > 1
         self._workers: list[_Worker] = []
-        self._collector: threading.Thread | None = None
+        self._broken = False
+        self._looked_s = 0.0
 
     def open(self, sink: Sink, samples: SampleLibrary) -> None:
         self._sink, self._samples = sink, samples
         if self._workers:
             return
-        context = _context_for(self._make)
-        self._ready = context.Semaphore(0)
-        self._closing = False
-        self._workers = [_Worker(context, self._make, 2 + self._max_batch, self._ready) for _ in range(self._n_workers)]
-        for worker in self._workers:
-            trouble = worker.expect(OPEN_TIMEOUT_S)
-            if trouble is not None:
-                self.close()
-                raise SutFailure(f"a worker could not start: {trouble}")
+        self._broken = False
+        try:
+            self._start(_context_for(self._make))
+        except BaseException:
+            self.close()
+            raise
         if self._reserved:
             for worker in self._workers:
                 keep_to(self._cores[1:], worker.process.pid or 0)
-        self._start_collector()
-        if self._reserved:
             keep_to(self._cores[:1])  # this thread issues
+
+    def _start(self, context: BaseContext) -> None:
+        self._ready = context.Semaphore(0)
+        for _ in range(self._n_workers):
+            self._workers.append(_Worker(context, self._make, 2 + self._max_batch, self._ready))
+        for worker in self._workers:
+            trouble = worker.expect(OPEN_TIMEOUT_S)
+            if trouble is not None:
+                raise SutFailure(f"a worker could not start: {trouble}")
 
     def prepare(self, indices: Sequence[int]) -> None:
         """Give every worker its copy of the loaded samples."""
-        self._stop_collector()
         distinct = list(dict.fromkeys(indices))
         values = list(self._samples.get(distinct))
         block, memory = _shared_block(values)
         try:
             for worker in self._workers:
                 worker.hand((LOAD, 0))
-                worker.given -= 1
                 others = None if block else values
                 worker.pipe.send((distinct, block, others, self._sink.wants_outputs))
             for worker in self._workers:
@@ -145,7 +158,6 @@ class WorkerPoolSUT:
             if memory is not None:
                 memory.close()
                 memory.unlink()
-        self._start_collector()
 
     def issue(self, query: Query) -> None:
         first_id, indices = query
@@ -154,13 +166,33 @@ class WorkerPoolSUT:
         for begin in range(0, len(indices), size):
             part = indices[begin : begin + size]
             worker = workers[0] if len(workers) == 1 else min(workers, key=lambda w: w.given - w.answered)
-            worker.hand((first_id + begin, len(part), *(int(i) for i in part)))
+            record = (first_id + begin, len(part), *(int(i) for i in part))
+            while not worker.hand(record):
+                self.collect(1e-4)
+                if self._broken:
+                    return
+            worker.given += 1
+
+    def collect(self, timeout_s: float) -> bool:
+        """Bring finished answers to the sink; wait so long when there are none. Called by the thread that issues.
+
+        No thread of our own does it: it would hold the interpreter lock just when a query is due. The answers carry
+        their time, so that it does not matter when they are collected.
+        """
+        if self._drained():
+            return True
+        if timeout_s > 0 and self._ready.acquire(timeout=timeout_s):
+            self._ready.release()  # _drained takes one for each answer
+            if self._drained():
+                return True
+            self._ready.acquire(block=False)  # an answer that was collected before its sign came
+        self._look_for_the_dead()
+        return False
 
     def flush(self) -> None:
         pass
 
     def close(self) -> None:
-        self._stop_collector()
         if self._reserved and self._workers:
             keep_to(self._cores)
         for worker in self._workers:
@@ -179,30 +211,12 @@ class WorkerPoolSUT:
 
     # ---- answers -------------------------------------------------------------------------------------------------
 
-    def _start_collector(self) -> None:
-        self._closing = False
-        self._collector = threading.Thread(target=self._collect, name="mlassay-collector", daemon=True)
-        self._collector.start()
-
-    def _stop_collector(self) -> None:
-        if self._collector is not None:
-            self._closing = True
-            self._ready.release()
-            self._collector.join(timeout=10)
-            self._collector = None
-
-    def _collect(self) -> None:
-        """Bring answers to the sink; rest a little while much is open, so that issuing is not disturbed."""
-        if self._reserved:
-            keep_to(self._cores[1:])
-        while not self._closing:
-            self._ready.acquire(timeout=0.2)
-            if not sum([self._drain(worker) for worker in self._workers]):
-                self._look_for_the_dead()
-            elif any(worker.given > worker.answered for worker in self._workers):
-                time.sleep(5e-4)
-        for worker in self._workers:
-            self._drain(worker)
+    def _drained(self) -> int:
+        """Answers taken from all workers' rings, some of them at most."""
+        count = sum([self._drain(worker) for worker in self._workers])
+        for _ in range(count):
+            self._ready.acquire(block=False)
+        return count
 
     def _drain(self, worker: _Worker) -> int:
         ids: list[int] = []
@@ -210,14 +224,14 @@ class WorkerPoolSUT:
         outputs: list[Any] = []
         wants_outputs = self._sink.wants_outputs
         count = 0
-        while (record := worker.results.get()) is not None:
+        while count < AT_ONCE and (record := worker.results.get()) is not None:
             first_id, n_samples, moment, code = record
             count += 1
             worker.answered += 1
             if code == RAISED:
-                self._sink.fail(str(worker.pipe.recv()), kind=FaultKind.RAISED)
+                self._sink.fail(str(self._received(worker)), kind=FaultKind.RAISED)
                 return count
-            answer = worker.pipe.recv() if wants_outputs else None
+            answer = self._received(worker) if wants_outputs else None
             if code != n_samples:
                 self._sink.complete_samples(range(first_id, first_id + n_samples), [None] * code)
                 continue
@@ -229,12 +243,27 @@ class WorkerPoolSUT:
             self._sink.complete_samples(ids, outputs if wants_outputs else None, done_ns=done_ns)
         return count
 
+    def _received(self, worker: _Worker) -> Any:
+        try:
+            return worker.pipe.recv()
+        except (EOFError, OSError):
+            self._dead(worker)
+            return None
+
     def _look_for_the_dead(self) -> None:
+        moment = time.monotonic()
+        if moment - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = moment
         for worker in self._workers:
-            if not worker.process.is_alive() and not self._closing:
-                code = worker.process.exitcode
-                self._sink.fail(f"a worker process died with exit code {code}", kind=FaultKind.DIED)
-                self._closing = True
+            if not worker.process.is_alive() and not worker.results.waiting:
+                self._dead(worker)
+
+    def _dead(self, worker: _Worker) -> None:
+        if not self._broken:
+            self._broken = True
+            worker.process.join(timeout=1)
+            self._sink.fail(f"a worker process died with exit code {worker.process.exitcode}", kind=FaultKind.DIED)
 
 
 def usable_cores() -> list[int]:

@@ -80,7 +80,8 @@ def _generator_lines(outcome: Outcome) -> list[str]:
     late = overhead.lateness
     lines = [
         f"generator: late p50 {format_ns(late.p50)}, p99 {format_ns(late.p99)}, p99.9 {format_ns(late.p999)}, max"
-        f" {format_ns(late.max)}; {overhead.issue_cpu_s:.2f} CPU s on the issuing thread; SUT {overhead.arrangement}",
+        f" {format_ns(late.max)}; {overhead.issue_cpu_s:.2f} CPU s on the issuing thread; SUT {overhead.arrangement}"
+        f"{', issued in real time' if overhead.real_time else ''}",
     ]
     if overhead.reason:
         lines.append(f"limited by: {overhead.limited_by} ({overhead.reason})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,9 +32,6 @@ from mlassay.rules.official_settings import settings_from_official
 
 STALL_TIMEOUT_VARIABLE = "MLASSAY_STALL_TIMEOUT_S"
 """Environment variable: how long a run may go without any answer while queries are open. Default 300 s."""
-
-SWITCH_INTERVAL_S = 1e-5
-"""How long a Python thread may keep the interpreter lock from another during a run."""
 
 YOUNG_OBJECTS = 50_000
 """New objects before the garbage collector looks at them during a run: the queries of a second are not garbage."""
@@ -104,7 +100,7 @@ def start_test(
         names = log_files.names(logs.log_output, opened_unix_ns)
         with AccuracyLogWriter(names.accuracy) as writer:
             session = Session(values, settings, sut, library, writer, early)
-            with _tuned_interpreter():
+            with _calm_collector():
                 outcome = _run(session)
         log_files.write(session, outcome, logs, names, opened_unix_ns)
     finally:
@@ -219,15 +215,13 @@ def _early(text: str) -> Note:
 
 
 @contextlib.contextmanager
-def _tuned_interpreter() -> Iterator[None]:
-    """Quick hand-over between threads, and a garbage collector that is not woken by every query."""
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+def _calm_collector() -> Iterator[None]:
+    """A garbage collector that is not woken by every query."""
+    thresholds = gc.get_threshold()
     gc.set_threshold(max(YOUNG_OBJECTS, thresholds[0]), *thresholds[1:])
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
         gc.set_threshold(*thresholds)
 
 

@@ -6,6 +6,11 @@ Two ways to answer, freely mixed by one SUT:
 
 A SUT may also have a method `prepare(indices)`: called, untimed, each time the library has loaded a set of samples,
 for SUTs that move samples to a device or to other processes beforehand.
+
+And it may have `collect(timeout_s) -> bool`, for answers that other processes leave somewhere: called by the issuing
+thread whenever it has nothing to do, it brings them to the sink, some tens of microseconds' worth at a time, and says
+whether there were any; where there are none it may wait up to `timeout_s`. Such answers carry their own time
+(`done_ns`), and no thread of the SUT has to compete with the issuing one for the interpreter lock.
 """
 
 from __future__ import annotations

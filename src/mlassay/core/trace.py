@@ -67,7 +67,8 @@ class Overhead:
     gc_pause_ns: int = 0  # total
     calibration_ns_per_query: float = 0.0  # null SUT on this machine, same loop
     calibration_lateness: Spread = field(default_factory=Spread)
-    arrangement: str = ""  # "inline", "answered by threads", "worker processes"
+    arrangement: str = ""  # "inline", "answered by others", "inline and by others", "worker processes"
+    real_time: bool = False  # the issuing thread ran before all others of its core (worker processes, where permitted)
     limited_by: str = "SUT"  # "SUT", "load generator", or "schedule" (the load asked for no more)
     reason: str = ""
 

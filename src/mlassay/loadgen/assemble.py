@@ -85,6 +85,7 @@ def overhead_of(run: Run, trace: Trace, cpu_ns: tuple[int, int], gc: tuple[int, 
         gc_pauses=gc[0],
         gc_pause_ns=gc[1],
         arrangement=arrangement,
+        real_time=run.real_time,
     )
 
 

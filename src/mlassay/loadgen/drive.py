@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,12 +16,12 @@ from mlassay.core.sut import SUT, SampleLibrary
 from mlassay.core.trace import Fault, FaultKind, Recording
 from mlassay.loadgen.assemble import overhead_of, trace_of
 from mlassay.loadgen.faults import FaultLog
-from mlassay.loadgen.loops import common_loop, wait_for
+from mlassay.loadgen.loops import collector, common_loop, wait_for
 from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.sink import Columns, Completions, Keep
 from mlassay.loadgen.state import Run
 from mlassay.loadgen.supervise import Supervisor, SutHung, Watch
-from mlassay.loadgen.waiting import precise_timers
+from mlassay.loadgen.waiting import first_in_line, precise_timers, quick_handover
 
 
 def drive(
@@ -50,7 +51,7 @@ def drive(
     _open(sut, sink, samples)
     cpu = time.thread_time_ns(), time.process_time_ns()
     supervisor = Supervisor(run, plans, watch or Watch())
-    with precise_timers(), supervisor:
+    with precise_timers(), quick_handover(), supervisor:
         cpu = time.thread_time_ns(), time.process_time_ns()
         try:
             for plan in plans:
@@ -136,7 +137,8 @@ def _one_plan(run: Run, plan: Plan, samples: SampleLibrary) -> None:
             run.start_ns = run.clock.now_ns()
         row = run.n_issued
         try:
-            _loop_for(run)(run, plan, row)
+            with first_in_line() if collector(run) else contextlib.nullcontext(False) as run.real_time:
+                _loop_for(run)(run, plan, row)
             run.sink.baton = None
             run.phase = "flush"
             run.sut.flush()
@@ -180,9 +182,10 @@ def _drain(run: Run) -> None:
     if run.clock.virtual:
         wait_for(run, answered)
         return
+    wait = collector(run) or time.sleep
     pause_s = 50e-6
     while not answered() and not run.sink.failed:
-        time.sleep(pause_s)
+        wait(pause_s)
         pause_s = min(pause_s * 1.5, 5e-3)
 
 

@@ -28,6 +28,12 @@ BLOCK = 65_536
 FEW = 32
 """Up to so many samples of a query are looked at in Python rather than by numpy."""
 
+COLLECT_ROOM_NS = 300_000
+"""Answers are fetched while the next query is not due for so long."""
+
+COLLECT_WAIT_S = 0.2
+"""And when nothing else is to be done, for so long before looking at the run's state again."""
+
 make_query: Callable[[Any], Query] = partial(tuple.__new__, Query)
 """Query from (first_id, indices) without the cost of a Python-level constructor."""
 
@@ -73,11 +79,17 @@ def wait_for(run: Run, ready: Callable[[], bool]) -> bool:
                 sink.stop(f"stopped: {FaultKind.NEVER}")
                 return False
         return True
+    collect = collector(run)
+    if collect is not None:
+        while not ready() and not sink.failed:
+            collect(COLLECT_WAIT_S)
+        return not sink.failed
     baton = sink.baton
     if baton is None:
         baton = sink.baton = Baton()
-    while not baton.wait(lambda: ready() or bool(sink.failed), 1_000_000_000):
-        pass
+    begin_ns = clock.now_ns()
+    baton.wait(lambda: ready() or bool(sink.failed))
+    baton.learn(sink.last_ns - begin_ns)
     return not sink.failed
 
 
@@ -163,10 +175,26 @@ def _open_loop(run: Run, plan: Plan, row: int) -> None:
             return
 
 
+def collector(run: Run) -> Callable[[float], bool] | None:
+    """The SUT's `collect`, if its answers wait to be fetched (core.sut)."""
+    collect: Callable[[float], bool] | None = getattr(run.sut, "collect", None)
+    return collect
+
+
 def punctual(run: Run, rate_hz: float) -> Callable[[int], int]:
+    """A `sleep_until(due_ns) -> now_ns`; where the SUT's answers are to be fetched, that is done meanwhile."""
     if run.clock.virtual or not isinstance(run.clock, RealClock):
         return run.clock.sleep_until
-    return sleeper(rate_hz, shared=True)
+    until, collect, now = sleeper(rate_hz, shared=True), collector(run), run.clock.now_ns
+    if collect is None:
+        return until
+
+    def until_collecting(due_ns: int) -> int:
+        while due_ns - now() > COLLECT_ROOM_NS and collect(0.0):
+            pass
+        return until(due_ns)
+
+    return until_collecting
 
 
 def absolute(due_ns: np.ndarray[Any, Any], start_ns: int) -> Iterator[int]:

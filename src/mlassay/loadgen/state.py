@@ -30,4 +30,5 @@ class Run:
     due_ns: list[np.ndarray[Any, Any]] = field(default_factory=list)  # per plan, relative to start
     skipped: dict[int, int] = field(default_factory=dict)  # row -> intervals skipped before it
     ended: str = ""
+    real_time: bool = False  # see waiting.first_in_line
     phase: str = "issue"  # "issue", "flush", "close": where the SUT may be holding us

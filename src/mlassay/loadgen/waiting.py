@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
+import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 _PR_SET_TIMERSLACK = 29
 _DEFAULT_SLACK_NS = 50_000
+
+SWITCH_INTERVAL_S = 1e-5
+"""How long a Python thread may keep the interpreter lock from another during a run; Python's default is 5 ms."""
 
 SPIN_NS = 150_000
 """Spin at most this long before a due time: about what a sleeping thread oversleeps on a busy virtual machine."""
@@ -29,18 +34,27 @@ IDLE_NS = 1_500
 LAST_NS = 8_000
 """The very last stretch is spun in Python: letting go of the lock could cost more."""
 
-ANSWER_NS = 15_000
-"""Leave the interpreter lock alone so long before looking for an answer: the answering thread needs it meanwhile.
+SETTLE_NS = 2_500
+"""Look for an answer so long after it is expected: the thread that answered holds the interpreter lock until it waits
+for its next question, and who asks for the lock meanwhile is put to sleep and woken again."""
 
-Looking sooner makes both threads wait for each other: measured on 2 cores, medians of 43 µs from question to question
-instead of 26.
-"""
-
-AGAIN_NS = 5_000
+AGAIN_NS = 4_000
 """And so long before looking again."""
 
+FIRST_GUESS_NS = 12_000
+"""When an answer is expected before any was seen: about what it takes to wake a sleeping thread."""
+
 HANDOVER_SPIN_NS = 60_000
-"""Spin this long for an answer before blocking: waking a blocked thread costs about as much."""
+"""No answer that takes longer is waited for by spinning: waking a blocked thread costs about as much."""
+
+ROUND = 64
+"""Waits of one kind before their cost is compared with the other kind's."""
+
+RETRY = 32
+"""Rounds of the cheaper kind before the other is tried again: a machine changes."""
+
+DEAR_NS = 100_000
+"""A wait counts for this much at most: a pause of the machine says nothing about spinning or blocking."""
 
 
 _IDLE_BYTES = 4 << 20
@@ -49,7 +63,8 @@ _IDLE_BYTES = 4 << 20
 class _Idle:
     """Microseconds of C code without the interpreter lock and without giving up the core.
 
-    A search through memory that finds nothing; how fast this machine searches is measured at the first use.
+    A search through memory that finds nothing; how fast this machine searches is measured at the first use. The memory
+    is never written, so that it is one page of zeros seen many times: the caches stay with those who work.
     """
 
     def __init__(self) -> None:
@@ -70,8 +85,8 @@ class _Idle:
             return
         search.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
         search.restype = ctypes.c_void_p
-        self._memory = ctypes.create_string_buffer(_IDLE_BYTES)
-        self._address = ctypes.addressof(self._memory)
+        self._memory = _unwritten(_IDLE_BYTES)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         took_ns = []
         for _ in range(8):
             begin = time.perf_counter_ns()
@@ -79,6 +94,16 @@ class _Idle:
             took_ns.append(time.perf_counter_ns() - begin)
         self._bytes_per_ns = _IDLE_BYTES / 4 / max(min(took_ns), 1)
         self._search = search
+
+
+def _unwritten(size: int) -> mmap.mmap:
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without huge pages
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return memory
 
 
 idle_for = _Idle()
@@ -97,6 +122,36 @@ def precise_timers() -> Iterator[None]:
         yield
     finally:
         prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(_DEFAULT_SLACK_NS), 0, 0, 0)
+
+
+@contextlib.contextmanager
+def quick_handover() -> Iterator[None]:
+    """Let a Python thread that computes give the interpreter lock up soon after another asks for it."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
+
+
+@contextlib.contextmanager
+def first_in_line() -> Iterator[bool]:
+    """Run this thread before all others of its core where the system permits it (Linux, root or an rtprio limit).
+
+    Only for a thread that does nothing but issue: it sleeps nearly all the time. Measured on 2 busy cores: p99 lateness
+    17 µs instead of 4.6 ms. Threads and processes that it starts are not favoured. Gives whether it was permitted.
+    """
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except (AttributeError, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def spin_for(rate_hz: float) -> int:
@@ -142,48 +197,96 @@ def sleeper(rate_hz: float, *, shared: bool) -> Callable[[int], int]:
     return until_shared if shared else until
 
 
+class _Bell:
+    """Wakes one sleeping thread of this process, and lets go of the interpreter lock while it does so.
+
+    That is the point: a `threading.Lock` is released with the interpreter lock held, so that on one core the woken
+    thread goes back to sleep until it gets that too. Measured: 10 µs from question to question instead of 19.
+    """
+
+    __slots__ = ("_fds", "listen", "ring")
+
+    def __init__(self) -> None:
+        self.ring: Callable[[], object]
+        self.listen: Callable[[], object]
+        if hasattr(os, "eventfd"):
+            fd = os.eventfd(0)
+            self._fds: tuple[int, ...] = (fd,)
+            self.ring, self.listen = partial(os.eventfd_write, fd, 1), partial(os.eventfd_read, fd)
+        else:
+            ear, hand = self._fds = os.pipe()
+            self.ring, self.listen = partial(os.write, hand, b"!"), partial(os.read, ear, 1)
+
+    def __del__(self) -> None:
+        for fd in self._fds:
+            os.close(fd)
+
+
 class Baton:
     """One thread waits here for an answer; whoever answers calls `wake`.
 
-    The waiter first spins (letting go of the interpreter lock), then blocks. A wake that comes before the wait, or
-    twice, is harmless: the waiter looks at its condition, never at the number of wakes.
+    Two ways to wait, and the machine decides which is quicker: spin without the interpreter lock until the answer is
+    expected, or block at once. Between two idle cores a blocked thread wakes late; when other programs want the cores
+    too, a spinning thread keeps the answering one from running. So both are tried, and the cheaper is kept for a while.
+    A wake that comes before the wait, or twice, is harmless: the waiter looks at its condition, never at the number of
+    wakes.
     """
 
-    __slots__ = ("_asleep", "_lock")
+    __slots__ = ("_asleep", "_bell", "_cost_ns", "_guess_ns", "_last_ns", "_left", "_rounds", "_spent_ns", "_spins")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._bell = _Bell()
         self._asleep = False
+        self._guess_ns = FIRST_GUESS_NS
+        self._spins = True
+        self._cost_ns: dict[bool, float] = {}  # spinning or not -> from one answer to the next
+        self._left, self._spent_ns, self._rounds, self._last_ns = ROUND, 0, 0, 0
 
     def wake(self) -> None:
-        """Tell the waiter that there may be an answer."""
+        """Tell the waiter that its condition may hold now."""
         if self._asleep:
             self._asleep = False
-            with contextlib.suppress(RuntimeError):  # two answers at once: the lock is free already
-                self._lock.release()
+            self._bell.ring()
 
-    def wait(self, ready: Callable[[], bool], timeout_ns: int) -> bool:
-        """True as soon as `ready()`; False when `timeout_ns` pass first."""
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Come back when `ready()`. Whatever makes it so has to call `wake` afterwards."""
+        if self._spins and self._guess_ns < HANDOVER_SPIN_NS and self._spin(ready):
+            return
+        while not ready():
+            self._asleep = True
+            if ready():
+                self._asleep = False
+                return
+            with contextlib.suppress(InterruptedError):  # a signal whose handler did not object
+                self._bell.listen()
+            self._asleep = False
+
+    def _spin(self, ready: Callable[[], bool]) -> bool:
         now = time.perf_counter_ns
-        moment = now()
-        give_up = moment + timeout_ns
-        spin_end = min(moment + HANDOVER_SPIN_NS, give_up)
-        pause_ns = ANSWER_NS
-        while moment < spin_end:
+        pause_ns = self._guess_ns + SETTLE_NS
+        end_ns = now() + 2 * pause_ns
+        while now() < end_ns:
             idle_for(pause_ns)
             if ready():
                 return True
             pause_ns = AGAIN_NS
-            moment = now()
-        while not ready():
-            rest = give_up - now()
-            if rest <= 0:
-                return False
-            self._asleep = True
-            if ready():
-                self._asleep = False
-                return True
-            self._lock.acquire(timeout=min(rest * 1e-9, 1.0))
-            self._asleep = False
-        return True
+        return False
+
+    def learn(self, took_ns: int) -> None:
+        """After a wait: the answer came `took_ns` after its beginning."""
+        self._guess_ns = max(0, self._guess_ns + max(-500, min(500, (took_ns - self._guess_ns) >> 3)))
+        moment = time.perf_counter_ns()
+        if self._last_ns:
+            self._spent_ns += min(moment - self._last_ns, DEAR_NS)
+            self._left -= 1
+            if not self._left:
+                self._next_round()
+        self._last_ns = moment
+
+    def _next_round(self) -> None:
+        """Keep to the cheaper kind; try the other now and then."""
+        costs = self._cost_ns
+        costs[self._spins] = self._spent_ns / ROUND
+        self._left, self._spent_ns, self._rounds = ROUND, 0, self._rounds + 1
+        cheaper = costs.get(True, 0.0) < costs.get(False, 0.0)
+        self._spins = cheaper if self._rounds % RETRY else not cheaper

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from mlassay.records.atomic import machine_problems
 from mlassay.records.lines import CHUNK_BYTES, Problems, Source, opened
+from mlassay.records.loadgen_log.accuracy_text import BETWEEN, entries_text
 
 FLUSH_BYTES = 256 << 10
 FLUSH_SECONDS = 0.5
@@ -65,22 +66,16 @@ class AccuracyLogWriter:
             raise ValueError(f"columns of different lengths: {sorted(lengths)}")
         for k in range(0, len(payloads), BATCH):
             part = slice(k, k + BATCH)
-            self._append(
-                _lines(
-                    seq_ids[part],
-                    qsl_indices[part],
-                    payloads[part],
-                    None if n_tokens is None else n_tokens[part],
-                    None if tokens is None else tokens[part],
-                )
-            )
+            counts = None if n_tokens is None else n_tokens[part]
+            firsts = None if tokens is None else tokens[part]
+            text = entries_text(seq_ids[part], qsl_indices[part], payloads[part], counts, firsts)
+            self._append(text, len(payloads[part]))
 
-    def _append(self, lines: list[str]) -> None:
-        text = " },\n".join(lines)
+    def _append(self, text: bytes, count: int) -> None:
         with self._lock:
-            start = ",\n" if self.n_entries else "\n"
-            self._waiting += f"{start}{text} }}".encode("ascii")
-            self.n_entries += len(lines)
+            self._waiting += BETWEEN if self.n_entries else b"\n"
+            self._waiting += text
+            self.n_entries += count
             if len(self._waiting) >= FLUSH_BYTES or time.monotonic() - self._flushed_s >= FLUSH_SECONDS:
                 with machine_problems(self.path):
                     self._flush()
@@ -113,40 +108,6 @@ class AccuracyLogWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _lines(
-    seq_ids: Sequence[int],
-    qsl_indices: Sequence[int],
-    payloads: Sequence[bytes],
-    n_tokens: Sequence[int] | None,
-    tokens: Sequence[bytes] | None,
-) -> list[str]:
-    """Entries without their closing brace."""
-    rows = zip(_plain(seq_ids), _plain(qsl_indices), _hex(payloads), strict=True)
-    lines = [f'{{ "seq_id" : {s}, "qsl_idx" : {q}, "data" : "{d}"' for s, q, d in rows]
-    if tokens is not None:
-        firsts = zip(lines, tokens, strict=True)
-        lines = [f'{line}, "token_data" : "{first.hex().upper()}"' for line, first in firsts]
-    if n_tokens is not None:
-        counted = zip(lines, _plain(n_tokens), strict=True)
-        lines = [f'{line}, "token_count" : {count}' for line, count in counted]
-    return lines
-
-
-def _hex(payloads: Sequence[bytes]) -> list[str]:
-    """Upper-case hexadecimal of each payload; payloads of one length are spelled out in one go."""
-    width = 2 * len(payloads[0]) if payloads else 0
-    if width == 0 or width > 256 or set(map(len, payloads)) != {width // 2}:
-        return [payload.hex().upper() for payload in payloads]
-    spelled = b"".join(payloads).hex().upper()
-    return [spelled[k : k + width] for k in range(0, len(spelled), width)]
-
-
-def _plain(numbers: Sequence[int]) -> Sequence[int]:
-    """A numpy column as Python integers: formatting those is three times as fast."""
-    plain: Sequence[int] = numbers.tolist() if hasattr(numbers, "tolist") else numbers
-    return plain
 
 
 class AccuracyEntry(NamedTuple):
