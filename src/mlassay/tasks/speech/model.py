@@ -43,10 +43,10 @@ def load_published_whisper(network: Whisper, path: Path) -> Whisper:
 
 def export(network: Rnnt, path: Path, *, longest: int = 256, per_row: int = 30) -> None:
     """Write network and greedy recognition as one ONNX file; batch and length free."""
-    module = torch.jit.script(Greedy(network.eval(), longest=longest, per_row=per_row))
     example = (torch.zeros(2, 7, network.recipe.features), torch.tensor([7, 5]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter of scripted loops talks of its age, and of shapes it cannot tell
+        module = torch.jit.script(Greedy(network.eval(), longest=longest, per_row=per_row))
         torch.onnx.export(
             module,
             example,

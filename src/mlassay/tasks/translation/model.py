@@ -108,12 +108,12 @@ def export(
     network: Gnmt, path: Path, *, beams: int = 10, alpha: float = 1.0, beta: float = 0.1, longest: int = 160
 ) -> None:
     """Write network and beam search as one ONNX file; batch and source length free."""
-    search = torch.jit.script(BeamSearch(network.eval(), beams=beams, alpha=alpha, beta=beta, longest=longest))
     example = (torch.full((2, 5), 3), torch.tensor([5, 4]))
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # the exporter of scripted loops talks of its age, and of shapes that it cannot tell
+        search = torch.jit.script(BeamSearch(network.eval(), beams=beams, alpha=alpha, beta=beta, longest=longest))
         torch.onnx.export(
             search,
             example,
