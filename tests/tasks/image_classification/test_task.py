@@ -178,7 +178,7 @@ class Case:
         (lambda c: TaskRequest(profile="huge"), "image-classification has no profile 'huge'\n  next: it has small, "),
         (
             lambda c: TaskRequest(model="resnet"),
-            "there is no model 'resnet'\n  next: give a path to an ONNX file, or one of",
+            "there is no model 'resnet'\n  next: give a path to an ONNX file, or none at all",
         ),
         (lambda c: TaskRequest(profile="resnet50"), "resnet50 needs a model file\n  next: give --model FILE.onnx"),
         (

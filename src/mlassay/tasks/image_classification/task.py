@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
 from mlassay.tasks.image_classification import accuracy, dataset, postprocess
 from mlassay.tasks.image_classification.dataset import LabelledPictures
@@ -20,6 +18,7 @@ from mlassay.tasks.image_classification.feed import PictureInput, picture_input
 from mlassay.tasks.image_classification.preprocess import GREY_SCALES, RULES
 from mlassay.tasks.library import TensorLibrary
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 SMALL = Profile(
     name="small",
@@ -61,6 +60,7 @@ _REFERENCE = {
     ),
 }
 _IMAGENET_PERFORMANCE_COUNT = 1024  # the least that the rules allow to be held in memory
+_HINT = "give --data FOLDER (with val_map.txt or class folders)"
 _TIMED = "timed: inference and arg-max; untimed: decoding, resizing, scaling, loading into memory"
 
 
@@ -79,24 +79,12 @@ class ImageClassification:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "fashion-mobilenet")
         if profile is SMALL:
             return self._open_small(request)
         if profile is LITE0:
             return self._open_lite0(request)
         return self._open_file(request, profile)
-
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "fashion-mobilenet" else SMALL
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
@@ -118,19 +106,9 @@ class ImageClassification:
         return self._assemble(request, LITE0, pictures, demo.efficientnet_lite0(), target, "lite")
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
-        if not path.is_file():
-            raise UsageError(
-                f"there is no model {request.model!r}",
-                hint=f"give a path to an ONNX file, or one of {', '.join(p.name for p in self.profiles[:2])}",
-            )
-        if profile.official and request.data is None:
-            raise UsageError(
-                f"{profile.name} needs the ImageNet validation set",
-                hint="give --data FOLDER (with val_map.txt or class folders)",
-            )
+        path = model_file(profile, request)
+        if profile.official:
+            required_data(profile.name, request, "the ImageNet validation set", hint=_HINT)
         from mlassay.tasks.image_classification import reference
 
         pictures = _pictures(request) if request.data else dataset.packed_pictures()
@@ -182,8 +160,7 @@ class ImageClassification:
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((dataset.PACKED / "fashion-mobilenet.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(dataset.PACKED / "fashion-mobilenet.json")
 
 
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:

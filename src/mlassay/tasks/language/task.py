@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.language import dataset, postprocess
 from mlassay.tasks.language.accuracy import Scorer
@@ -20,6 +20,7 @@ from mlassay.tasks.language.dataset import PACKED, Questions
 from mlassay.tasks.language.preprocess import Window, WindowRule, answer_positions, windows_of
 from mlassay.tasks.language.tokenizer import WordPieces
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 SMALL = Profile(
     name="small",
@@ -77,20 +78,12 @@ class Language:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "facts-bert")
         return self._open_small(request) if profile is SMALL else self._open_file(request, profile)
 
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "facts-bert" else SMALL
+    def verify(self, request: TaskRequest) -> DataReport:
+        """Look at the questions in request.data: what is missing, damaged or other than published."""
+        return dataset.verify(required_data(self.name, request, "questions", hint=f"give --data {dataset.SQUAD_FILE}"))
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
@@ -104,14 +97,10 @@ class Language:
         return _assemble(request, SMALL, questions, pieces, FACTS_RULE, packed_model(card), target)
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
-        if not path.is_file():
-            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file, or none at all")
-        if profile.official and request.data is None:
-            raise UsageError(
-                f"{profile.name} needs SQuAD v1.1", hint=f"give --data FOLDER with {dataset.SQUAD_FILE} and vocab.txt"
+        path = model_file(profile, request)
+        if profile.official:
+            required_data(
+                profile.name, request, "SQuAD v1.1", hint=f"give --data FOLDER with {dataset.SQUAD_FILE} and vocab.txt"
             )
         from mlassay.tasks.language import reference
 
@@ -178,8 +167,7 @@ def _truth(
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((PACKED / "facts-bert.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(PACKED / "facts-bert.json")
 
 
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.medical_segmentation import accuracy, brain, dataset, postprocess
 from mlassay.tasks.medical_segmentation.dataset import VolumeSet
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 DATA = Path(__file__).parent / "data"
 
@@ -58,10 +58,7 @@ class MedicalSegmentation:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "brain-unet")
         factor = _factor(request)
         if profile is SMALL:
             if request.data:
@@ -82,34 +79,17 @@ class MedicalSegmentation:
 
     def verify(self, request: TaskRequest) -> DataReport:
         """Look at the data set in request.data: what is missing, damaged or other than published."""
-        if request.data is None:
-            raise UsageError(f"{self.name}: which data set?", hint="give --data FOLDER")
-        return dataset.verify(request.data)
+        return dataset.verify(required_data(self.name, request, "volumes", hint="give --data FOLDER, raw or prepared"))
 
     def prepare(self, raw: Path, out: Path, *, told: Callable[[str], None]) -> Path:
         """Resample, scale and pad every case of raw KiTS19 once; goes on where it was stopped."""
         return dataset.prepare(raw, out, told=told)
 
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "brain-unet" else SMALL
-
     def _open_file(self, request: TaskRequest, profile: Profile, factor: float) -> OpenTask:
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(
-                f"{profile.name} needs a model file",
-                hint="give --model FILE.onnx; docs/tasks/medical-segmentation.md says how to make one",
-            )
-        if not path.is_file():
-            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file")
-        if profile.official and request.data is None:
-            raise UsageError(f"{profile.name} needs KiTS19", hint="give --data FOLDER, raw or prepared")
+        how = "give --model FILE.onnx; docs/tasks/medical-segmentation.md says how to make one"
+        path = model_file(profile, request, hint=how)
+        if profile.official:
+            required_data(profile.name, request, "KiTS19", hint="give --data FOLDER, raw or prepared")
         window = request.options.get("window", "0")
         if not window.isdigit():
             raise UsageError(f"window={window} is not a number of voxels")
@@ -158,8 +138,7 @@ class MedicalSegmentation:
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((DATA / "brain-unet.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(DATA / "brain-unet.json")
 
 
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +20,7 @@ from mlassay.tasks.object_detection.boxes import Floats, Selection
 from mlassay.tasks.object_detection.dataset import DetectionSet
 from mlassay.tasks.object_detection.preprocess import RULES, DetectionRule, squeeze
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 DATA = Path(__file__).parent / "data"
 
@@ -97,6 +97,7 @@ _RECIPES = {
     "own": _Recipe(side=0, rule="scene", selection=boxes.SSD_MOBILENET),
 }
 _PERFORMANCE_COUNTS = {1200: 64, 300: 256, 800: 64}  # the least that the rules allow to be held in memory, by size
+_HINT = "give --data FOLDER (with annotations/)"
 _TIMED = "timed: inference and non-maximum suppression; untimed: decoding, resizing, scaling, loading into memory"
 
 
@@ -115,27 +116,14 @@ class ObjectDetection:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "scene-ssd")
         return self._open_small(request) if profile is SMALL else self._open_file(request, profile)
 
     def verify(self, request: TaskRequest) -> DataReport:
         """Look at the data set in request.data: what is missing, damaged or other than published."""
-        if request.data is None:
-            raise UsageError(f"{self.name}: which data set?", hint="give --data FOLDER (with annotations/)")
+        folder = required_data(self.name, request, "pictures with COCO annotations", hint=_HINT)
         annotations = request.options.get("annotations")
-        return dataset.verify(request.data, Path(annotations) if annotations else None)
-
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "scene-ssd" else SMALL
+        return dataset.verify(folder, Path(annotations) if annotations else None)
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
@@ -152,18 +140,9 @@ class ObjectDetection:
         return self._assemble(request, SMALL, pictures, packed_model(card), recipe)
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(
-                f"{profile.name} needs a model file",
-                hint="give --model FILE.onnx; docs/tasks/object-detection.md says how to make one from a checkpoint",
-            )
-        if not path.is_file():
-            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file")
-        if request.data is None:
-            raise UsageError(
-                f"{profile.name} needs pictures with COCO annotations", hint="give --data FOLDER (with annotations/)"
-            )
+        how = "give --model FILE.onnx; docs/tasks/object-detection.md says how to make one from a checkpoint"
+        path = model_file(profile, request, hint=how)
+        required_data(profile.name, request, "pictures with COCO annotations", hint=_HINT)
         from mlassay.tasks.object_detection import reference
 
         recipe = _RECIPES[profile.name]
@@ -214,8 +193,7 @@ class ObjectDetection:
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((DATA / "scene-ssd.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(DATA / "scene-ssd.json")
 
 
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:

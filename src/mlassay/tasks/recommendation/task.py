@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from mlassay.tasks.recommendation import accuracy, adult, aggregation, dataset, 
 from mlassay.tasks.recommendation.dataset import PairSet
 from mlassay.tasks.recommendation.tables import CRITEO_DENSE, CRITEO_HOT
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 DATA = Path(__file__).parent / "data"
 
@@ -64,10 +64,7 @@ class Recommendation:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "adult-dlrm")
         if profile is SMALL:
             card = packed_card()
             pairs = dataset.open_folder(request.data) if request.data else dataset.packed_rows()
@@ -77,30 +74,13 @@ class Recommendation:
 
     def verify(self, request: TaskRequest) -> DataReport:
         """Look at the data set in request.data: what is missing, damaged or other than published."""
-        if request.data is None:
-            raise UsageError(f"{self.name}: which data set?", hint="give --data FOLDER")
-        return dataset.verify(request.data)
-
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "adult-dlrm" else SMALL
+        return dataset.verify(required_data(self.name, request, "rows", hint="give --data FOLDER"))
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(
-                f"{profile.name} needs a model file",
-                hint="give --model FILE.onnx; docs/tasks/recommendation.md says how to make one",
-            )
-        if not path.is_file():
-            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file")
-        if profile.official and request.data is None:
-            raise UsageError(f"{profile.name} needs Criteo's day 23", hint="give --data FOLDER")
+        how = "give --model FILE.onnx; docs/tasks/recommendation.md says how to make one"
+        path = model_file(profile, request, hint=how)
+        if profile.official:
+            required_data(profile.name, request, "Criteo's day 23", hint="give --data FOLDER")
         from mlassay.tasks.recommendation import reference
 
         pairs = dataset.open_folder(request.data) if request.data else dataset.packed_rows()
@@ -150,8 +130,7 @@ class Recommendation:
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((DATA / "adult-dlrm.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(DATA / "adult-dlrm.json")
 
 
 def packed_model(card: Mapping[str, Any]) -> ModelSpec:

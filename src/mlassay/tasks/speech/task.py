@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.speech import accuracy, dataset
 from mlassay.tasks.speech.dataset import LONGEST_S, PACKED, Recordings
@@ -17,6 +16,7 @@ from mlassay.tasks.speech.features import FeatureRule
 from mlassay.tasks.speech.labels import CHARACTERS, SPOKEN_DIGITS, WHISPER_CHARACTERS, Labels
 from mlassay.tasks.speech.postprocess import Encoder, HearAndRun
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 SMALL = Profile(
     name="small",
@@ -51,6 +51,7 @@ _LABELS: Mapping[str, Labels] = {
 _TARGET = QualityTarget(
     metric="word accuracy", reference=92.548, factor=0.99, source="inference rules: rnnt (100 % minus 7.452 % errors)"
 )
+_HINT = "give --data FOLDER (LibriSpeech dev-clean) or a manifest .json"
 _TIMED = "timed: waveform to features, encoder, greedy search; untimed: reading and decoding sound, loading"
 
 
@@ -67,20 +68,12 @@ class Speech:
     }
 
     def open(self, request: TaskRequest) -> OpenTask:
-        unknown = [key for key in request.options if key not in self.options]
-        if unknown:
-            raise UsageError(f"{self.name} has no option {unknown[0]!r}", hint=f"it has {', '.join(self.options)}")
-        profile = self._profile(request)
+        profile = chosen_profile(self, request, "digits-rnnt")
         return _open_small(request) if profile is SMALL else _open_files(request, profile)
 
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "digits-rnnt" else SMALL
+    def verify(self, request: TaskRequest) -> DataReport:
+        """Look at the recordings in request.data: what is missing, damaged or other than published."""
+        return dataset.verify(required_data(self.name, request, "recordings", hint=_HINT))
 
 
 def _open_small(request: TaskRequest) -> OpenTask:
@@ -100,16 +93,13 @@ def _open_small(request: TaskRequest) -> OpenTask:
 
 
 def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
-    if request.data is None:
-        raise UsageError(
-            f"{profile.name} needs recordings", hint="give --data FOLDER (LibriSpeech dev-clean) or a manifest .json"
-        )
+    data = required_data(profile.name, request, "recordings", hint=_HINT)
     warnings: tuple[str, ...] = ()
     usual = "30" if profile is WHISPER else f"{LONGEST_S:g}"
     longest = request.options.get("longest", usual)
     if not longest.replace(".", "", 1).isdigit():
         raise UsageError(f"longest={longest} is not a number of seconds")
-    recordings = dataset.open_recordings(request.data, float(longest) + (1e-9 if profile is WHISPER else 0.0))
+    recordings = dataset.open_recordings(data, float(longest) + (1e-9 if profile is WHISPER else 0.0))
     name = request.options.get("labels", "whisper" if profile is WHISPER else "characters")
     if name not in _LABELS:
         raise UsageError(f"there are no labels {name!r}", hint=f"known: {', '.join(_LABELS)}")
@@ -131,11 +121,7 @@ def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
 
 
 def _model_of(request: TaskRequest, profile: Profile, rule: FeatureRule) -> ModelSpec:
-    path = Path(request.model)
-    if not request.model or request.model == profile.name:
-        raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
-    if not path.is_file():
-        raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file, or none at all")
+    path = model_file(profile, request)
     return ModelSpec(name=path.name, files={"onnx": path}, inputs=_inputs(rule), infer=HearAndRun(rule))
 
 
@@ -180,8 +166,7 @@ def _assemble(
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((PACKED / "digits-rnnt.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(PACKED / "digits-rnnt.json")
 
 
 def packed_model(card: Mapping[str, Any], rule: FeatureRule) -> ModelSpec:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.ragged import PadAndRun
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
 from mlassay.tasks.translation import accuracy, dataset, postprocess
 from mlassay.tasks.translation.dataset import PACKED, Sentences
+from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
 SMALL = Profile(
     name="small",
@@ -39,6 +38,7 @@ OWN = Profile(
 INPUTS = (TensorSpec("source", (None, None), "int64"), TensorSpec("source_length", (None,), "int64"))
 
 _TARGET = QualityTarget(metric="BLEU", reference=23.9, factor=0.99, unit="", source="inference rules v0.5: gnmt")
+_HINT = "give --data FOLDER with newstest2014.tok.bpe.32000.en, .de and vocab.bpe.32000"
 _TIMED = "timed: encoder, beam search, joining pieces to words; untimed: reading, splitting into pieces, loading"
 
 
@@ -52,21 +52,17 @@ class Translation:
     options: Mapping[str, str] = {}
 
     def open(self, request: TaskRequest) -> OpenTask:
-        if request.options:
-            raise UsageError(f"{self.name} has no option {next(iter(request.options))!r}", hint="it has none")
-        profile = self._profile(request)
-        if profile is SMALL:
-            return self._open_small(request)
-        path = Path(request.model)
-        if not request.model or request.model == profile.name:
-            raise UsageError(f"{profile.name} needs a model file", hint="give --model FILE.onnx")
-        if not path.is_file():
-            raise UsageError(f"there is no model {request.model!r}", hint="give a path to an ONNX file, or none at all")
-        if profile.official and request.data is None:
-            raise UsageError(
-                f"{profile.name} needs newstest2014",
-                hint="give --data FOLDER with newstest2014.tok.bpe.32000.en, .de and vocab.bpe.32000",
-            )
+        profile = chosen_profile(self, request, "numbers-gnmt")
+        return self._open_small(request) if profile is SMALL else self._open_file(request, profile)
+
+    def verify(self, request: TaskRequest) -> DataReport:
+        """Look at the sentences in request.data: what is missing, damaged or other than published."""
+        return dataset.verify(required_data(self.name, request, "sentences", hint=_HINT))
+
+    def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
+        path = model_file(profile, request)
+        if profile.official:
+            required_data(profile.name, request, "newstest2014", hint=_HINT)
         sentences = dataset.open_sentences(request.data) if request.data else dataset.packed_sentences()
         whole = profile.official and len(sentences) == dataset.NEWSTEST_LINES
         warnings: tuple[str, ...] = ()
@@ -79,15 +75,6 @@ class Translation:
             infer=PadAndRun(postprocess.Finish(sentences.target_pieces)),
         )
         return _assemble(request, profile, sentences, model, _TARGET if whole else None, warnings)
-
-    def _profile(self, request: TaskRequest) -> Profile:
-        known = {p.name: p for p in self.profiles}
-        wish = request.profile or (request.model if request.model in known else "")
-        if wish and wish not in known:
-            raise UsageError(f"{self.name} has no profile {wish!r}", hint=f"it has {', '.join(known)}")
-        if wish:
-            return known[wish]
-        return OWN if request.model and request.model != "numbers-gnmt" else SMALL
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
@@ -135,8 +122,7 @@ def _assemble(
 
 def packed_card() -> dict[str, Any]:
     """Numbers measured when the packed model was made: accuracy, SHA-256, seed."""
-    card: dict[str, Any] = json.loads((PACKED / "numbers-gnmt.json").read_text(encoding="utf-8"))
-    return card
+    return read_card(PACKED / "numbers-gnmt.json")
 
 
 def packed_model(card: Mapping[str, Any], sentences: Sentences) -> ModelSpec:
