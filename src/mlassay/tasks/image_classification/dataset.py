@@ -4,6 +4,8 @@ packed                        the first 2,000 Fashion-MNIST test images, in the 
 a folder of idx files         MNIST, Fashion-MNIST as published: t10k-images-idx3-ubyte[.gz], t10k-labels-...
 a folder with val_map.txt     or val.txt: "ILSVRC2012_val_00000001.JPEG 65" a line, as MLPerf and Caffe ship them
 a folder of class folders     n01440764/…JPEG, as torchvision expects it
+a tar file                    ILSVRC2012_img_val.tar with val_map.txt or val.txt beside it, or class folders inside
+parquet files                 columns image and label: validation-00000-of-00014.parquet, as the Hugging Face hub has it
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.errors import BadFile, MachineProblem, UsageError
+from mlassay.tasks.image_classification import archives
 from mlassay.tasks.image_classification.idx import read_idx
+from mlassay.tasks.image_classification.labels import class_numbers, read_labels
 from mlassay.tasks.image_classification.preprocess import Pixels, read_picture
 
 PACKED = Path(__file__).parent / "data"
 PACKED_PREFIX = "fashion-mnist-t10k-first2000"
 LABEL_FILES = ("val_map.txt", "val.txt")
-SYNSET_FILES = ("synset_words.txt", "LOC_synset_mapping.txt", "synsets.txt")
 PICTURES = {".jpeg", ".jpg", ".png"}
 IMAGENET_VAL = 50_000
 
@@ -36,6 +39,7 @@ class LabelledPictures:
     name: str
     labels: NDArray[np.int64]
     read: Callable[[int], Pixels]
+    where: Callable[[int], str] = str  # for people: the name of picture i
     shape: tuple[int, ...] | None = None  # of every picture; None where sizes differ
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -43,19 +47,27 @@ class LabelledPictures:
         return len(self.labels)
 
 
-def open_pictures(folder: Path, labels: Path | None = None) -> LabelledPictures:
-    """Find out what the folder holds and check it; raises one error that lists what is missing.
+def open_pictures(folder: Path, labels: Path | None = None, *, missing: list[str] | None = None) -> LabelledPictures:
+    """Find out what the folder or archive holds and check it; raises one error that lists what is missing.
 
-    `labels`: a file of "picture class" lines that is used instead of what lies in the folder.
+    `labels`: a file of "picture class" lines that is used instead of what lies in the folder. `missing`: pictures that
+    such a file names and that are not there are noted here and left out, instead of being an error.
     """
-    names = _names(folder)
+    if folder.is_file() and folder.suffix in (".tar", ".parquet"):
+        names, folder = [folder.name], folder.parent
+    else:
+        names = _names(folder)
     if labels is None and any("-images-idx3-ubyte" in name or "-images.idx3-ubyte" in name for name in names):
         return idx_pictures(folder, names)
+    if found := [name for name in names if name.endswith(".parquet")]:
+        return parquet_pictures([folder / name for name in found])
     if labels is None:
         beside = [folder / name for name in LABEL_FILES] + [folder.parent / name for name in LABEL_FILES]
         labels = next((path for path in beside if path.is_file()), None)
+    if tars := [name for name in names if name.endswith(".tar")]:
+        return tar_pictures(folder / tars[0], labels, missing)
     if labels is not None:
-        return listed_pictures(folder, labels)
+        return listed_pictures(folder, labels, missing)
     if _names(folder, folders=True):
         return foldered_pictures(folder)
     raise BadFile(
@@ -87,24 +99,76 @@ def idx_pictures(folder: Path, names: Sequence[str]) -> LabelledPictures:
     return _from_idx(f"{folder.name}/{images[0]}", folder / images[0], folder / found)
 
 
-def listed_pictures(folder: Path, labels: Path) -> LabelledPictures:
+def listed_pictures(folder: Path, labels: Path, missing: list[str] | None = None) -> LabelledPictures:
     """Pictures named in a label file, one "name class" a line, classes counted from 0."""
-    names, classes = _read_labels(labels)
-    missing = _absent(folder, names)
-    if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    classes = read_labels(labels)
+    names = _those_there(folder, labels, list(classes), set(_absent(folder, list(classes))), missing)
+    return _from_files(folder.name, [folder / name for name in names], [classes[n] for n in names], labels=str(labels))
+
+
+def tar_pictures(path: Path, labels: Path | None, missing: list[str] | None = None) -> LabelledPictures:
+    """Pictures of a tar file: those that the label file names, or all where class folders say what they are."""
+    archive = archives.open_tar(path)
+    number_of = {name: number for number, name in enumerate(archive.names)}
+    if labels is not None:
+        classes = read_labels(labels)
+        names = _those_there(path, labels, list(classes), classes.keys() - number_of.keys(), missing)
+    else:
+        kinds = {name: os.path.basename(os.path.dirname(name)) for name in archive.names}
+        if not all(kinds.values()):
+            raise BadFile(
+                path,
+                found="a tar file of pictures without labels",
+                expected="val_map.txt or val.txt beside it, or class folders inside",
+                hint="give the label file with --task-option labels=FILE",
+            )
+        number = class_numbers(path.parent, sorted(set(kinds.values())))
+        names, classes = list(archive.names), {name: number[kind] for name, kind in kinds.items()}
+    return LabelledPictures(
+        name=path.name,
+        labels=np.asarray([classes[name] for name in names], np.int64),
+        read=lambda index: archive.read(number_of[names[index]]),
+        where=lambda index: f"{path.name}/{names[index]}",
+        about={"archive": str(path), "labels": str(labels or "class folders"), "pictures": len(names)},
+    )
+
+
+def parquet_pictures(files: Sequence[Path]) -> LabelledPictures:
+    """Rows of parquet files, in the order of their names; the validation part where there are several parts."""
+    parts = [file for file in files if file.name.startswith(("validation", "val"))] or list(files)
+    rows = archives.ParquetPictures(parts)
+    labels = rows.labels()
+    return LabelledPictures(
+        name=f"{parts[0].parent.name}/{parts[0].name}",
+        labels=labels,
+        read=rows.read,
+        where=rows.where,
+        about={"folder": str(parts[0].parent), "files": len(parts), "pictures": len(labels)},
+    )
+
+
+def _those_there(
+    folder: Path, labels: Path, names: list[str], absent: set[str], missing: list[str] | None
+) -> list[str]:
+    """The names without those that are absent; these are noted in `missing`, or an error."""
+    lost = [name for name in names if name in absent]
+    if missing is not None:
+        missing += lost
+    elif lost:
+        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
         raise BadFile(
             folder,
-            found=f"without {len(missing)} of the {len(names)} pictures that {labels.name} names: {shown}",
+            found=f"without {len(lost)} of the {len(names)} pictures that {labels.name} names: {shown}",
             expected="all of them",
+            hint="`mlassay data verify` lists every one",
         )
-    return _from_files(folder.name, [folder / name for name in names], classes, labels=str(labels))
+    return [name for name in names if name not in absent]
 
 
 def foldered_pictures(folder: Path) -> LabelledPictures:
     """One folder per class. WordNet names (n01440764) get their ImageNet class number, others count in sorted order."""
     class_folders = _names(folder, folders=True)
-    number = _class_numbers(folder, class_folders)
+    number = class_numbers(folder, class_folders)
     paths, classes, empty = [], [], []
     for name in class_folders:
         pictures = sorted(p for p in _names(folder / name) if Path(p).suffix.lower() in PICTURES)
@@ -118,51 +182,6 @@ def foldered_pictures(folder: Path) -> LabelledPictures:
             expected="JPEG or PNG files in each",
         )
     return _from_files(folder.name, paths, classes, labels="class folders")
-
-
-def _class_numbers(folder: Path, names: list[str]) -> dict[str, int]:
-    wordnet = all(len(name) == 9 and name[0] == "n" and name[1:].isdigit() for name in names)
-    if not wordnet or len(names) == 1000:
-        return {name: number for number, name in enumerate(names)}
-    for place in (folder, folder.parent):
-        for file in SYNSET_FILES:
-            if (place / file).is_file():
-                lines = (place / file).read_text(encoding="utf-8").split("\n")
-                known = {line.split()[0]: number for number, line in enumerate(filter(str.strip, lines))}
-                if unknown := [name for name in names if name not in known]:
-                    raise BadFile(
-                        place / file, found=f"without {', '.join(unknown[:5])}", expected="every class folder"
-                    )
-                return {name: known[name] for name in names}
-    raise BadFile(
-        folder,
-        found=f"{len(names)} of ImageNet's 1,000 class folders",
-        expected="all of them, or a synset list that says which class is which number",
-        hint=f"put one of {', '.join(SYNSET_FILES)} beside the class folders",
-    )
-
-
-def _read_labels(path: Path) -> tuple[list[str], list[int]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadFile(path, found="not text", expected='lines of "picture class"') from error
-    except OSError as error:
-        raise MachineProblem(f"{path} cannot be read: {error.strerror}") from error
-    names, classes = [], []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isdigit():
-            raise BadFile(
-                path, key=f"line {number}", found=repr(line[:60]), expected='a picture and its class, "x.JPEG 65"'
-            )
-        names.append(name.strip())
-        classes.append(int(label))
-    if not names:
-        raise BadFile(path, found="empty", expected='lines of "picture class"')
-    return names, classes
 
 
 def _absent(folder: Path, names: Sequence[str]) -> list[str]:
@@ -195,7 +214,8 @@ def _from_files(name: str, paths: list[Path], classes: list[int], labels: str) -
         name=name,
         labels=np.asarray(classes, np.int64),
         read=lambda index: read_picture(paths[index]),
-        about={"folder": str(paths[0].parent), "labels": labels, "pictures": len(paths)},
+        where=lambda index: f"{paths[index].parent.name}/{paths[index].name}",
+        about={"folder": str(paths[0].parent) if paths else name, "labels": labels, "pictures": len(paths)},
     )
 
 

@@ -5,6 +5,8 @@ Pillow decodes; resampling that Pillow does otherwise than the references (area,
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -97,15 +99,16 @@ GREY_SCALES = {"fashion": FASHION_SCALE, "unit": Scale((0.0,), (255.0,)), "signe
 """For grey pictures, which are never resized."""
 
 
-def read_picture(path: Path) -> Pixels:
-    """Decode one picture to height × width × 3 (red, green, blue)."""
+def read_picture(path: Path, data: bytes | None = None) -> Pixels:
+    """Decode one picture to height × width × 3 (red, green, blue): the file at `path`, or `data` under that name."""
     image = _pillow()
     try:
-        with image.open(path) as picture:
+        with image.open(path if data is None else io.BytesIO(data)) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
         # Pillow reports damaged files by any of these
-        reason = str(error).replace(str(path), "").strip(" '\"") or type(error).__name__
+        reason = re.sub(r" ?(<_io.BytesIO[^>]*>)", "", str(error)).replace(str(path), "").strip(" '\"")
+        reason = reason or type(error).__name__
         raise BadFile(path, found=f"not readable as a picture ({reason})", expected="a complete JPEG or PNG") from error
 
 

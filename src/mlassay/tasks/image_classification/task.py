@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.model import ModelSpec, TensorSpec
+from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.image_classification import accuracy, dataset, postprocess
 from mlassay.tasks.image_classification.dataset import LabelledPictures
 from mlassay.tasks.image_classification.feed import PictureInput, picture_input
@@ -85,6 +86,13 @@ class ImageClassification:
         if profile is LITE0:
             return self._open_lite0(request)
         return self._open_file(request, profile)
+
+    def verify(self, request: TaskRequest) -> DataReport:
+        """Look at the pictures in request.data: what is missing, damaged or other than published."""
+        from mlassay.tasks.image_classification.verify import verify
+
+        labels = request.options.get("labels")
+        return verify(required_data(self.name, request, "pictures", hint=_HINT), Path(labels) if labels else None)
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
