@@ -60,6 +60,20 @@ def test_an_export_overwrites_nothing(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+@needs("torch", "openvino")
+def test_a_model_with_a_loop(tmp_path: Path) -> None:
+    from mlassay.core.errors import UsageError
+    from mlassay.runs.export import export_model
+    from mlassay.tasks.task import TaskRequest
+
+    done = export_model(TaskRequest(), "speech", "openvino", tmp_path / "m.xml")
+    assert done.difference.maximum == 0.0  # the answers are symbols
+    with pytest.raises(UsageError, match=r"digits-rnnt\.onnx has loops or branches; a trace would fix how often"):
+        export_model(TaskRequest(), "speech", "torchscript", tmp_path / "m.torchscript")
+    with pytest.raises(UsageError, match=r"other\.onnx does not end in \.xml, as OpenVINO wants it"):
+        export_model(TaskRequest(), "speech", "openvino", tmp_path / "other.onnx")
+
+
 @needs("openvino")
 def test_two_inputs_keep_their_order(tmp_path: Path) -> None:
     from mlassay.runs.export import export_model

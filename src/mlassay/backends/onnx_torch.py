@@ -6,7 +6,7 @@ the operators stand in onnx_torch_ops.py. Batch sizes may change from call to ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from torch import nn
 
 from mlassay.backends.onnx_file import Graph, Node, read_onnx
 from mlassay.backends.onnx_torch_layers import OPS, Call
+from mlassay.backends.onnx_torch_ops import tensor
 from mlassay.core.errors import BadFile
 
 HOST_SIZE = 64
 """Integer constants of one dimension and at most so many elements are shapes, axes, indices: they stay on the host."""
 
-Step = Callable[[dict[str, Any]], None]
+FLOW = ("Loop", "If")
+"""Operators whose attributes are graphs: run as Python's own loops and branches."""
+
+Values = dict[str, Any]
 
 
 class OnnxModule(nn.Module):
@@ -31,7 +35,37 @@ class OnnxModule(nn.Module):
         super().__init__()
         self.inputs = [tensor.name for tensor in graph.inputs]
         self.outputs = [tensor.name for tensor in graph.outputs]
-        self._host: dict[str, Any] = {}
+        self.has_flow = any(node.op in FLOW for node in every_node(graph))
+        self._n_buffers = 0
+        self._whole = _Part(self, graph)
+
+    def keep(self, array: Any) -> str:
+        """Register a constant, so that it moves with the module; the name of its buffer."""
+        self._n_buffers += 1
+        self.register_buffer(f"w{self._n_buffers}", torch.from_numpy(np.array(array)))
+        return f"w{self._n_buffers}"
+
+    def calls(self) -> Iterator[tuple[Call, Node, Values]]:
+        """Every operation, also those inside loops and branches, with the constants that it sees."""
+        yield from self._whole.calls({})
+
+    def forward(self, *given: torch.Tensor) -> Any:
+        values = self._whole.constants()
+        values.update(zip(self.inputs, given, strict=True))
+        found = self._whole.run(values)
+        results = [_as_tensor(value, given[0].device) for value in found]
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+class _Part:
+    """A graph made ready: the whole one, or the body of a loop or a branch."""
+
+    def __init__(self, module: OnnxModule, graph: Graph) -> None:
+        self._module = module
+        self.inputs = [tensor.name for tensor in graph.inputs]
+        self.outputs = [tensor.name for tensor in graph.outputs]
+        self.free = _free_names(graph)
+        self._host: Values = {}
         self._tensors: dict[str, str] = {}  # ONNX name to buffer name
         for name, array in graph.constants.items():
             self._keep(name, array)
@@ -43,47 +77,121 @@ class OnnxModule(nn.Module):
             elif node.op == "Identity" and node.inputs[0] in self._host:
                 self._host[node.outputs[0]] = self._host[node.inputs[0]]
             else:
-                self._steps.append((OPS[node.op], Call(node.attributes, graph.opset, len(node.outputs)), node))
-                self._steps[-1][1].drop = tuple(n for n in last.get(number, ()) if n not in graph.constants)
+                call = Call(node.attributes, graph.opset, len(node.outputs))
+                call.drop = tuple(n for n in last.get(number, ()) if n not in graph.constants)
+                self._steps.append((self._operator(node), call, node))
+
+    def _operator(self, node: Node) -> Any:
+        if node.op not in FLOW:
+            return OPS[node.op]
+        parts = {name: _Part(self._module, g) for name, g in node.attributes.items() if isinstance(g, Graph)}
+        return _Loop(parts["body"]) if node.op == "Loop" else _If(parts["then_branch"], parts["else_branch"])
 
     def _keep(self, name: str, array: Any) -> None:
         if array.dtype.kind in "iub" and array.ndim <= 1 and array.size <= HOST_SIZE:
             self._host[name] = array
         else:
-            buffer = f"w{len(self._tensors)}"
-            self.register_buffer(buffer, torch.from_numpy(np.array(array)))
-            self._tensors[name] = buffer
+            self._tensors[name] = self._module.keep(array)
 
-    def constants(self) -> dict[str, Any]:
-        return {**self._host, **{name: getattr(self, buffer) for name, buffer in self._tensors.items()}}
+    def constants(self) -> Values:
+        return {**self._host, **{name: getattr(self._module, buffer) for name, buffer in self._tensors.items()}}
 
-    def forward(self, *given: torch.Tensor) -> Any:
-        values = self.constants()
-        values.update(zip(self.inputs, given, strict=True))
+    def calls(self, around: Values) -> Iterator[tuple[Call, Node, Values]]:
+        seen = {**around, **self.constants()}
+        for operator, call, node in self._steps:
+            yield call, node, seen
+            if isinstance(operator, _Loop | _If):
+                for part in operator.parts:
+                    yield from part.calls(seen)
+
+    def seen_from(self, values: Values) -> Values:
+        """What this part sees of the graph around it, and its own constants."""
+        return {**{name: values[name] for name in self.free}, **self.constants()}
+
+    def run(self, values: Values) -> list[Any]:
+        """The outputs; `values` holds constants and inputs, and is used up."""
         values[""] = None
-        for run, call, node in self._steps:
-            found = run(call, *[values[name] for name in node.inputs])
+        for operator, call, node in self._steps:
+            if isinstance(operator, _Loop | _If):
+                found = operator(values, *[values[name] for name in node.inputs])
+                found = found[0] if call.n_outputs == 1 else found
+            else:
+                found = operator(call, *[values[name] for name in node.inputs])
             if call.n_outputs == 1:
                 values[node.outputs[0]] = found
             else:
                 values.update(zip(node.outputs, found, strict=False))
             for name in call.drop:
                 del values[name]
-        device = given[0].device
-        results = [_as_tensor(values[name], device) for name in self.outputs]
-        return results[0] if len(results) == 1 else tuple(results)
+        return [values[name] for name in self.outputs]
+
+
+class _Loop:
+    """Body: (round, go on?, carried...) -> (go on?, carried..., rows that are stacked at the end...)."""
+
+    def __init__(self, body: _Part) -> None:
+        self._body = body
+        self.parts = (body,)
+
+    def __call__(self, values: Values, most: Any, going: Any, *carried: Any) -> list[Any]:
+        state, rows = list(carried), []
+        fixed = self._body.seen_from(values)
+        number = 0
+        while (most is None or number < int(most)) and (going is None or bool(going)):
+            given = dict(fixed)
+            given.update(zip(self._body.inputs, [np.asarray(number), going, *state], strict=True))
+            going, *found = self._body.run(given)
+            state, row = found[: len(state)], found[len(state) :]
+            rows.append(row)
+            number += 1
+        stacked = [torch.stack([tensor(value) for value in column]) for column in zip(*rows, strict=True)]
+        return [*state, *stacked]
+
+
+class _If:
+    def __init__(self, then: _Part, otherwise: _Part) -> None:
+        self.parts = (then, otherwise)
+
+    def __call__(self, values: Values, condition: Any) -> list[Any]:
+        part = self.parts[0 if bool(condition) else 1]
+        return part.run(part.seen_from(values))
+
+
+def every_node(graph: Graph) -> Iterator[Node]:
+    """Of the graph and of all graphs inside it."""
+    for node in graph.nodes:
+        yield node
+        for value in node.attributes.values():
+            if isinstance(value, Graph):
+                yield from every_node(value)
+
+
+def _free_names(graph: Graph) -> set[str]:
+    """What the graph reads of the graphs around it."""
+    known = {tensor.name for tensor in graph.inputs} | set(graph.constants) | {""}
+    free: set[str] = set()
+    for node in graph.nodes:
+        free |= set(_reads(node)) - known
+        known |= set(node.outputs)
+    return free | ({tensor.name for tensor in graph.outputs} - known)
+
+
+def _reads(node: Node) -> tuple[str, ...]:
+    inside = [name for value in node.attributes.values() if isinstance(value, Graph) for name in _free_names(value)]
+    return (*node.inputs, *inside)
 
 
 def module_of(path: Path) -> tuple[OnnxModule, Graph]:
     """The module in evaluation mode. BadFile names the operators that PyTorch is not taught here."""
     graph = read_onnx(path)
-    unknown = sorted({node.op for node in graph.nodes if node.op not in OPS and node.op != "Constant"})
-    foreign = sorted({f"{node.domain}.{node.op}" for node in graph.nodes if node.domain not in ("", "ai.onnx")})
+    nodes = list(every_node(graph))
+    unknown = sorted({node.op for node in nodes if node.op not in (*OPS, *FLOW, "Constant")})
+    foreign = sorted({f"{node.domain}.{node.op}" for node in nodes if node.domain not in ("", "ai.onnx")})
     if unknown or foreign:
         raise BadFile(
             path,
             found=f"a model with operators that cannot be given to PyTorch: {', '.join(foreign or unknown)}",
-            expected="standard ONNX operators for inference, without Loop, Scan and If",
+            expected="standard ONNX operators for inference, without Scan",
             hint="export the model from PyTorch as TorchScript or torch.export and give that file",
         )
     return OnnxModule(graph).eval(), graph
@@ -103,7 +211,7 @@ def _last_uses(graph: Graph) -> dict[int, list[str]]:
     keep = {tensor.name for tensor in graph.outputs} | {""}
     last: dict[str, int] = {}
     for number, node in enumerate(graph.nodes):
-        for name in (*node.inputs, *node.outputs):
+        for name in (*_reads(node), *node.outputs):
             last[name] = number
     made = {name for node in graph.nodes if node.op != "Constant" for name in node.outputs}
     found: dict[int, list[str]] = {}

@@ -197,6 +197,9 @@ def gelu(call: Call, x: Any) -> Any:
 def clip(call: Call, x: Any, low: Any = None, high: Any = None) -> Any:
     low = call.get("min") if low is None else low
     high = call.get("max") if high is None else high
+    if host(x) and not isinstance(low, torch.Tensor) and not isinstance(high, torch.Tensor):
+        return np.clip(x, low, high)
+    x = tensor(x)
     bounds = [None if b is None else float(b) if not isinstance(b, torch.Tensor) else b.to(x) for b in (low, high)]
     if any(isinstance(b, torch.Tensor) for b in bounds):
         bounds = [None if b is None else torch.as_tensor(b).to(x) for b in bounds]

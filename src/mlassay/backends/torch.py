@@ -74,6 +74,11 @@ class Torch(ModelBackend):
         if self.options.threads:
             torch.set_num_threads(self.options.threads)
         module, inputs, outputs = self._module()
+        if self.options.mode == "compile" and getattr(module, "has_flow", False):
+            raise UsageError(
+                f"backend torch: {self.path.name} has loops or branches, which mode=compile cannot take",
+                hint="use mode=eager",
+            )
         self._module_ = module.to(self._device)
         self._compiled: dict[tuple[Any, ...], Any] = {}
         return inputs or (self._spec.inputs if self._spec else ()), outputs

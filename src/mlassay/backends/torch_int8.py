@@ -21,9 +21,8 @@ REDUCE_RANGE = True
 
 def quantise(module: OnnxModule) -> int:
     """Give each product and convolution with constant weights its int8 version; returns how many there are."""
-    constants = module.constants()
     count = 0
-    for _, call, node in module._steps:
+    for call, node, constants in module.calls():
         make = _MAKERS.get(node.op)
         if make is None or node.inputs[1] not in constants:
             continue

@@ -62,6 +62,8 @@ def export_model(request: TaskRequest, task_name: str, to: str, out: Path | None
     target = out or place_of(source, key)
     if out is not None and out.exists():
         raise UsageError(f"{out} exists already", hint="give another name, or remove it first")
+    if out is not None and key == "openvino" and out.suffix != SUFFIXES[key]:
+        raise UsageError(f"{out} does not end in {SUFFIXES[key]}, as OpenVINO wants it", hint=f"--out {out.stem}.xml")
     path = _made(target, lambda fresh: _WRITERS[to](source, feeds, fresh))
     difference = compare(backend_of(key, task, path), feeds)
     if not difference.maximum <= TOLERANCE * max(difference.scale, 1e-6):
@@ -152,6 +154,11 @@ def _module(source: Path, feeds: Feeds) -> Any:
     except ModuleNotFoundError as error:
         raise MissingDependency("torch", extra="torch", why="the model is rebuilt in PyTorch first") from error
     module = module_of(source)[0]
+    if module.has_flow:
+        raise UsageError(
+            f"{source.name} has loops or branches; a trace would fix how often they run",
+            hint="--to openvino keeps them, and backend torch runs the ONNX file itself",
+        )
     module.inputs = [tensor.name for tensor in feeds.inputs]
     return module
 

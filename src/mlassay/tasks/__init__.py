@@ -27,5 +27,10 @@ task_registry = registry(
         "mlassay.tasks.recommendation.task:TASK",
         "rate user-item pairs by click probability: a census table (packed, no download) or Criteo",
     ),
+    Entry(
+        "speech",
+        "mlassay.tasks.speech.task:TASK",
+        "write down what is said: spoken digits (packed, no download) or LibriSpeech",
+    ),
 )
 """Every task by name; plug-ins join through the entry-point group "mlassay.tasks"."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlassay.tasks.answers import FirstAnswers, numbers
-from mlassay.tasks.metrics import percent
 from mlassay.tasks.speech.dataset import Recordings
 from mlassay.tasks.speech.labels import Labels
 from mlassay.tasks.task import AccuracyResult, Answers, QualityTarget
@@ -41,15 +40,16 @@ def score(
         wrong += errors(found, wanted)
         words += len(wanted)
         exact += found == wanted
-    rate = percent(wrong, words) if words else 100.0
+    rate = wrong / words if words else 1.0
+    wer, value = rate * 100, (1 - rate) * 100  # in this order, to the last digit of the official script
     return AccuracyResult(
         metric="word accuracy",
-        value=100.0 - rate,
+        value=value,
         unit="%",
         n=stream.n,
         expected_n=stream.expected,
-        official_line=f"Word Error Rate: {rate}%, accuracy={100.0 - rate}%",
+        official_line=f"Word Error Rate: {wer}%, accuracy={value}%",
         target=target,
         problems=stream.problems,
-        details={"wer": rate, "errors": wrong, "words": words, "exact": exact, "repeated": stream.repeated},
+        details={"wer": wer, "errors": wrong, "words": words, "exact": exact, "repeated": stream.repeated},
     )
