@@ -13,6 +13,11 @@ task_registry = registry(
         "name what a picture shows: clothing (packed, no download) or ImageNet",
     ),
     Entry(
+        "language",
+        "mlassay.tasks.language.task:TASK",
+        "find the answer to a question in a paragraph: countries, elements, books (packed, no download) or SQuAD",
+    ),
+    Entry(
         "medical-segmentation",
         "mlassay.tasks.medical_segmentation.task:TASK",
         "mark tissue in volumes, sliding window: a brain (packed, no download) or KiTS19",
