@@ -13,7 +13,7 @@ $(VENV)/.core: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.core
-	$(BIN)/python -m pip install --quiet -e '.[dev,onnx,plot,results]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,onnx,plot,results,web]'
 	$(BIN)/python -m pip install --quiet mlcommons-loadgen || echo "no official load generator for this machine: its oracle tests will be skipped"
 	@touch $@
 

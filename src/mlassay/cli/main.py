@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pack": ("mlassay.cli.pack:pack", "run folders to a submission that passes"),
     "system": ("mlassay.cli.system:system", "describe the system under test: capture, edit, validate"),
     "db": ("mlassay.cli.db:db", "the results database: import, list, query, export"),
+    "serve": ("mlassay.cli.serve:command", "the dashboard: the database in your browser"),
     "report": ("mlassay.cli.report:report", "tables and figures of the published history"),
     "compare": ("mlassay.cli.compare:compare", "two results, systems, rounds or sets of runs; a gate for CI"),
     "rank": ("mlassay.cli.rank:rank", "who is fastest at a task: per chip, per watt, per currency unit"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mlassay._version import __version__
 from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, UsageError
@@ -45,15 +47,19 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that cannot write and that sees one state throughout."""
+    def reading(self, *, seconds: float | None = None) -> Iterator[sa.Connection]:
+        """A transaction that cannot write and that sees one state throughout.
+
+        With `seconds`, a query that is still going on that long after the start is stopped: TooSlow.
+        """
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("PRAGMA query_only = ON")
             else:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             try:
-                yield connection
+                with _at_most(connection, self.is_sqlite, seconds):
+                    yield connection
             finally:
                 connection.rollback()
                 if self.is_sqlite:
@@ -77,6 +83,36 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class TooSlow(MachineProblem):
+    """A question took longer than it was given."""
+
+
+STEPS_BETWEEN_LOOKS = 20_000
+"""SQLite virtual-machine steps between two looks at the clock."""
+
+
+@contextmanager
+def _at_most(connection: sa.Connection, is_sqlite: bool, seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if is_sqlite:
+        deadline = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+    else:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        if "interrupted" in str(error.orig) or "statement timeout" in str(error.orig):
+            raise TooSlow(f"the question took longer than {seconds:g} s and was stopped", hint="narrow it") from error
+        raise
+    finally:
+        if is_sqlite:
+            driver.set_progress_handler(None, 0)
 
 
 def open_database(place: str | Path | None = None, *, create: bool = True) -> Database:

@@ -193,6 +193,12 @@ def system(connection: sa.Connection, id: int) -> SystemView:
     return view
 
 
+def systems_named(connection: sa.Connection, ids: Sequence[int]) -> list[SystemView]:
+    """Several described systems, each once, in the order of their numbers."""
+    chosen = sorted(set(ids))[:500]
+    return views(connection, tables.system, SystemView, tables.system.c.id.in_(chosen), order=(tables.system.c.id,))
+
+
 def runs_of(connection: sa.Connection, result_ids: Sequence[int], role: str = "") -> dict[int, list[RunView]]:
     """The runs of many results at once."""
     t = tables.run

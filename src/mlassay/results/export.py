@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mlassay.core.errors import MissingDependency, UnknownName, UsageError
 from mlassay.records.atomic import atomic_write
 from mlassay.results import schema as tables
 from mlassay.results.database import Database
+from mlassay.results.queries import ResultView
 from mlassay.results.schema import sa
 
 
@@ -73,3 +75,19 @@ def _parquet(database: Database, columns: list[sa.Column[Any]], out: Path) -> No
     ]
     table = pyarrow.table(data, schema=pyarrow.schema(list(zip(names, types, strict=True))))
     pyarrow.parquet.write_table(table, out)
+
+
+def results_csv(views: Sequence[ResultView]) -> str:
+    """Results as a list shows them. Text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [f.name for f in fields(ResultView) if f.name != "id"]
+    writer.writerow(names)
+    writer.writerows([_harmless(getattr(view, n)) for n in names] for view in views)
+    return out.getvalue()
+
+
+def _harmless(value: object) -> object:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

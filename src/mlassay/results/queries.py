@@ -46,7 +46,8 @@ class Filter:
 FACETS = tuple(f.name for f in fields(Filter) if f.name not in ("published", "has_power", "search"))
 """What results can be filtered and counted by."""
 
-ORDERS = ("round", "submitter", "system", "benchmark", "scenario", "value", "chips", "division", "source", "per_chip")
+ORDERS = ("round", "submitter", "system", "benchmark", "scenario", "value", "chips", "division", "source", "per_chip",
+          "framework_label", "processor_class")  # fmt: skip
 """What results can be sorted by; a minus sign in front turns the order around."""
 
 
@@ -169,6 +170,14 @@ def results(
     return [ResultView(*row) for row in connection.execute(query)]
 
 
+def by_ids(connection: sa.Connection, ids: Sequence[int]) -> list[ResultView]:
+    """Results by number, in the order asked for; numbers that there are not are left out."""
+    wanted = list(ids)[:500]
+    query = sa.select(*columns()).select_from(joined()).where(tables.result.c.id.in_(wanted))
+    found = {row.id: ResultView(*row) for row in connection.execute(query)}
+    return [found[i] for i in wanted if i in found]
+
+
 def _order(name: str) -> list[sa.ColumnElement[Any]]:
     plain, down = name.lstrip("-"), name.startswith("-")
     if plain not in ORDERS:
@@ -188,10 +197,12 @@ def count(connection: sa.Connection, wanted: Filter | None = None) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def facets(connection: sa.Connection, wanted: Filter | None = None) -> dict[str, dict[str, int]]:
-    """For each filter column: its values with counts, as if that column were not filtered."""
+def facets(
+    connection: sa.Connection, wanted: Filter | None = None, names: Sequence[str] = FACETS
+) -> dict[str, dict[str, int]]:
+    """For each filter column, or the named ones: its values with counts, as if that column were not filtered."""
     out = {}
-    for name in FACETS:
+    for name in names:
         column = _facet(name)
         query = (
             sa.select(column, sa.func.count())

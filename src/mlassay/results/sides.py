@@ -83,6 +83,11 @@ def load_side(text: str, database: Callable[[], Database]) -> Side:
         return Side(text, _items(connection, views))
 
 
+def side_of(connection: sa.Connection, label: str, views: list[ResultView]) -> Side:
+    """Results that are at hand as one side; nothing is looked for on disk."""
+    return Side(label, _items(connection, views))
+
+
 def parse_selection(text: str) -> Filter:
     """ "round=v0.5,submitter=NVIDIA|Google" as a filter. Raises UnknownName for other columns."""
     chosen: dict[str, tuple[str, ...]] = {}

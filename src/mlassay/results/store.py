@@ -169,6 +169,13 @@ def sources(database: Database) -> list[StoredSource]:
         return [StoredSource(**row) for row in connection.execute(query).mappings()]
 
 
+def imported_on(connection: sa.Connection, name: str) -> str:
+    """The day (YYYY-MM-DD) on which a source was imported; empty when there is none of that name."""
+    s = tables.source.c
+    found = connection.execute(sa.select(s.imported_at).where(s.name == name)).scalar_one_or_none()
+    return str(found)[:10] if found else ""
+
+
 def remove(database: Database, names: Iterable[str]) -> int:
     """Delete sources by name with all that they hold; how many. Raises UnknownName before anything is deleted."""
     c = tables.source.c

@@ -1,0 +1,58 @@
+"""Runs the dashboard's server on this machine until it is interrupted."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mlassay.core.errors import MachineProblem, MissingDependency
+from mlassay.results.database import Database
+from mlassay.web.texts import load_texts
+
+if TYPE_CHECKING:
+    import uvicorn
+
+PORT = 8017
+HOST = "127.0.0.1"
+
+
+def serve(database: Database, *, port: int = PORT, language: str = "en", ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C. `ready` is told the address once it answers. Raises MachineProblem when the port is taken."""
+    server = make_server(database, language=language)
+    with listening(port) as listener:
+        ready(address_of(listener))
+        server.run(sockets=[listener])
+
+
+def make_server(database: Database, *, language: str = "en") -> uvicorn.Server:
+    """The server, not yet running: `run(sockets=[listening(port)])` starts it, `should_exit = True` ends it."""
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise MissingDependency("uvicorn", extra="web", why="the dashboard's server needs it") from error
+    from mlassay.web.server import Dashboard, application
+
+    app = application(Dashboard(database, load_texts(language)))
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    )
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address that a browser is given."""
+    return f"http://{HOST}:{listener.getsockname()[1]}/"
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that listens on the loopback address; port 0 takes a free one."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        hint = "give another with --port, or --port 0 for any free one"
+        raise MachineProblem(f"port {port} of {HOST}: {(error.strerror or str(error)).lower()}", hint=hint) from error
+    return listener

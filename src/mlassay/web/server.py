@@ -1,0 +1,226 @@
+"""The dashboard on this machine: read-only, for this machine's own browsers, everything escaped and bounded.
+
+Pages are built anew when the database has changed, and kept until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from urllib.parse import parse_qs
+
+from mlassay.core.errors import MissingDependency, MlassayError, UsageError
+from mlassay.results.database import Database, TooSlow
+from mlassay.results.export import results_csv
+from mlassay.web.index import NOTHING, Index, read_index, state_of
+from mlassay.web.links import Links
+from mlassay.web.page import Context, NoSuchPage, Page
+from mlassay.web.pages.results import matching
+from mlassay.web.render import render
+from mlassay.web.routes import build
+from mlassay.web.texts import Texts
+
+try:
+    from starlette.applications import Starlette
+    from starlette.datastructures import Headers, MutableHeaders
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, Response
+    from starlette.routing import Route
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+except ModuleNotFoundError as error:
+    raise MissingDependency("Starlette", extra="web", why="the dashboard's server needs it") from error
+
+SECONDS = 5.0
+"""Longest time that the questions of one page may take."""
+MAX_KEPT = 256
+MAX_QUERY = 8000
+MAX_FIELDS = 200
+MAX_CSV_ROWS = 20_000
+TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+Query = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the package, in memory: no path from outside ever reaches the disk."""
+
+    body: bytes
+    media_type: str
+    etag: str
+
+
+def assets() -> dict[str, Asset]:
+    """Style sheet, scripts and icon by name."""
+    out = {}
+    for place in files("mlassay.web").joinpath("static").iterdir():
+        kind = TYPES.get(place.name.rpartition(".")[2])
+        if kind:
+            body = place.read_bytes()
+            out[place.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+    return out
+
+
+class Dashboard:
+    """Pages of one database, kept until it changes. Safe to use from several threads."""
+
+    def __init__(self, database: Database, texts: Texts, *, live: bool = False, keep: int = MAX_KEPT) -> None:
+        self.database = database
+        self.texts = texts
+        self.live = live
+        self.keep = keep
+        self._lock = threading.Lock()
+        self._index: Index | None = None
+        self._kept: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def html(self, path: str, query: str) -> str:
+        """The page at a path. Raises NoSuchPage, UnknownName, UsageError, TooSlow."""
+        with self.database.reading(seconds=SECONDS) as connection:
+            state = state_of(connection)
+            kept = self._known(state, path, query)
+            if kept is not None:
+                return kept
+            index = self._index_for(state) or read_index(connection)
+            context = Context(connection, index, Links(path), self.texts)
+            text = self.text(build(context, path, fields_of(query)), context)
+        with self._lock:
+            if self._index is None or self._index.state != index.state:
+                self._index = index
+                self._kept.clear()
+            if self.keep:
+                self._kept[path, query] = text
+                while len(self._kept) > self.keep:
+                    self._kept.popitem(last=False)
+        return text
+
+    def text(self, page: Page, context: Context) -> str:
+        return render(page, context, live=self.live)
+
+    def error(self, title: str, message: str) -> str:
+        """A page that says what went wrong and what to do; it needs no database."""
+        page = Page(template="error.html", title=self.texts(f"error.{title}"), data={"message": message, "kind": title})
+        context = Context(None, NOTHING, Links(""), self.texts)  # type: ignore[arg-type]  # nothing is asked
+        return self.text(page, context)
+
+    def csv(self, query: str) -> str:
+        """The filtered results as comma-separated values."""
+        with self.database.reading(seconds=SECONDS) as connection:
+            context = Context(connection, NOTHING, Links("results.csv"), self.texts)
+            return results_csv(matching(context, fields_of(query), MAX_CSV_ROWS))
+
+    def _known(self, state: str, path: str, query: str) -> str | None:
+        with self._lock:
+            if self._index is None or self._index.state != state or (path, query) not in self._kept:
+                return None
+            self._kept.move_to_end((path, query))
+            return self._kept[path, query]
+
+    def _index_for(self, state: str) -> Index | None:
+        with self._lock:
+            return self._index if self._index is not None and self._index.state == state else None
+
+
+class TooLong(UsageError):
+    """An address with more in it than a table has filters."""
+
+
+def fields_of(query: str) -> dict[str, list[str]]:
+    """The fields of an address. Raises TooLong."""
+    if len(query) > MAX_QUERY or query.count("&") >= MAX_FIELDS:
+        raise TooLong("")
+    return parse_qs(query, keep_blank_values=True)
+
+
+PROBLEMS: tuple[tuple[type[MlassayError], int, str], ...] = (
+    (NoSuchPage, 404, "not_found"),
+    (TooLong, 414, "too_long"),
+    (TooSlow, 503, "too_slow"),
+    (MlassayError, 400, "bad_request"),
+)
+"""What each mistake is answered with: the first that fits."""
+
+
+def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
+    """The web application. Only GET and HEAD exist, and only names of this machine are answered."""
+    known = assets()
+
+    def explained(ask: Callable[[], Response]) -> Response:
+        try:
+            return ask()
+        except MlassayError as error:
+            status, title = next((s, t) for kind, s, t in PROBLEMS if isinstance(error, kind))
+            return HTMLResponse(dashboard.error(title, str(error)), status)
+
+    def page(request: Request) -> Response:
+        path, query = request.url.path.strip("/"), request.url.query
+        return explained(lambda: HTMLResponse(dashboard.html(path, query)))
+
+    def csv(request: Request) -> Response:
+        headers = {"Content-Disposition": "attachment; filename=results.csv"}
+        return explained(lambda: Response(dashboard.csv(request.url.query), media_type="text/csv", headers=headers))
+
+    def asset(request: Request) -> Response:
+        found = known.get(request.path_params["name"])
+        if found is None:
+            return HTMLResponse(dashboard.error("not_found", ""), 404)
+        if request.headers.get("if-none-match") == found.etag:
+            return Response(status_code=304, headers={"ETag": found.etag})
+        return Response(found.body, media_type=found.media_type, headers={"ETag": found.etag})
+
+    def failed(_request: Request, _error: Exception) -> Response:
+        return HTMLResponse(dashboard.error("internal", ""), 500)
+
+    app = Starlette(
+        routes=[
+            Route("/static/{name}", asset),
+            Route("/results.csv", csv),
+            Route("/{path:path}", page),
+        ],
+        exception_handlers={Exception: failed},
+    )
+    return Guard(app, tuple(hosts))
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Headers on every answer; other host names (another site's trick to read pages from here) are turned away."""
+
+    app: ASGIApp
+    hosts: Sequence[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    given[name] = value
+            await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if name in self.hosts:
+            await self.app(scope, receive, guarded)
+        else:
+            refusal = Response("this server answers to names of this machine only\n", 421, media_type="text/plain")
+            await refusal(scope, receive, guarded)
