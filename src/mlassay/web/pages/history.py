@@ -15,8 +15,9 @@ from mlassay.web.charts import Axis, Chart, Point, Series
 from mlassay.web.page import Context, Page
 from mlassay.web.pages.spread import spread_chart
 
-SHOWN_HERE = ("task-scenario", "shares", "classes", "frameworks", "spread", "growth", "same-chips", "quotations")
-"""Tables on the first page; the long score tables have pages of their own."""
+LONG = ("training-v0.5", "training-v0.6", "hyperparameters", "inference-v0.5")
+"""Tables with pages of their own; the others stand on the first page."""
+SHOWN_HERE = tuple(name for name in TABLES if name not in LONG)
 
 
 def history(context: Context) -> Page:
@@ -34,9 +35,7 @@ def history(context: Context) -> Page:
         data={
             "empty": empty,
             "sections": [{"table": tables[n], "cells": cells(tables[n]), "chart": charts.get(n)} for n in SHOWN_HERE],
-            "others": [
-                (links(f"history/{n}"), t(f"history.{n.replace('.', '-')}")) for n in TABLES if n not in SHOWN_HERE
-            ],
+            "others": [(links(f"history/{n}"), t.maybe(f"history.{n.replace('.', '-')}", n)) for n in LONG],
             "extra": training_chart(context),
         },
     )
@@ -101,6 +100,14 @@ def classes(context: Context, table: Table) -> Chart:
                  y=Axis(context.t("history.closed_results")), series=series, stacked=True)  # fmt: skip
 
 
+def server_offline(context: Context, table: Table) -> Chart:
+    tasks = list(dict.fromkeys(str(row[0]) for row in table.rows))
+    points = tuple(Point(_number(row[5]), tasks.index(str(row[0])), f"{row[1]} {row[2]}") for row in table.rows)
+    return Chart(id="chart-server-offline", title=table.title, about=context.t("history.server_offline_about"),
+                 x=Axis(context.t("history.kept")), y=Axis("", ticks=tuple(tasks), reverse=True),
+                 series=(Series(context.t("history.kept"), points),))  # fmt: skip
+
+
 def growth(context: Context, table: Table) -> Chart:
     rows = [row for row in table.rows if row[7] is not None and row[3] is not None]
     return _pairs(context, table, rows, (3, 6), context.t("history.chips_axis"), "growth")
@@ -146,6 +153,7 @@ PICTURES: dict[str, Callable[[Context, Table], Chart]] = {
     "task-scenario": task_scenario,
     "shares": shares,
     "classes": classes,
+    "server-offline": server_offline,
     "growth": growth,
     "same-chips": same_chips,
 }
