@@ -9,9 +9,8 @@ import pytest
 
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import format_mllog
+from mlassay.rules.training_scoring import round_or_none, score_rule
 from mlassay.runs.score import score_tree
-from mlassay.runs.training_rules import round_of, round_score_rule
-from mlassay.stats.training_score import score_rule
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -73,16 +72,17 @@ def test_a_folder_without_logs_is_refused(tmp_path):
 
 
 def test_ncf_of_v05_takes_the_first_fifty():
-    assert score_rule("v0.5", "ncf", 100).first_converged == 50
-    assert score_rule("", "ncf", 100).first_converged == 0
-    assert round_score_rule(round_of("v0.5"), "ncf", 100).first_converged == 50
+    assert score_rule(round_or_none("v0.5"), "ncf", 100).first_converged == 50
+    assert score_rule(round_or_none(""), "ncf", 100).first_converged == 0
 
 
 def test_the_rule_of_a_round_comes_from_its_data():
-    unet = round_score_rule(round_of("v1.1"), "unet3d", 40)
+    unet = score_rule(round_or_none("v1.1"), "unet3d", 40)
     assert (unet.runs_required, unet.drop_fastest, unet.drop_slowest, unet.max_non_converged) == (40, 4, 4, 4)
-    assert not round_score_rule(round_of("v1.0"), "bert", 10).windows
-    assert round_score_rule(round_of("v2.0"), "bert", 10).windows
+    assert not score_rule(round_or_none("v1.0"), "bert", 10).windows
+    assert score_rule(round_or_none("v2.0"), "bert", 10).windows
+    assert score_rule(round_or_none("v5.1"), "llama31_405b", 3).runs_required == 3
+    assert score_rule(round_or_none("v5.1"), "not there", 4).runs_required == 4
 
 
 PUBLISHED = {

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlassay.stats.training_score import RunTime, ScoreRule, score_runs
+from mlassay.core.scoring import ScoreRule
+from mlassay.stats.training_score import RunTime, score_runs
 
 INF = math.inf
 
@@ -83,7 +84,7 @@ def test_an_invalid_window_counts_as_infinite():
 
 
 def test_scaling_slows_a_faster_convergence_down():
-    assert score_runs(runs(1, 2, 3), ScoreRule(3), scaling=1.1).minutes == pytest.approx(2.2)
+    assert score_runs(runs(1, 2, 3), ScoreRule(3)).scaled(1.1).minutes == pytest.approx(2.2)
 
 
 def test_a_faulty_run_is_left_out_with_its_reason():

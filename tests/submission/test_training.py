@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlassay.core.errors import BadFile, UsageError
+from mlassay.core.errors import BadFile
 from mlassay.records.mllog import format_mllog
 from mlassay.submission.check import all_checks
 from mlassay.submission.checker import check
@@ -185,8 +185,14 @@ def test_every_training_check_is_tried() -> None:
 def test_asking_for_what_is_not_there() -> None:
     with pytest.raises(BadFile, match=r"no result_<n>\.txt"):
         check(memory_tree({"a.txt": b"x"}), suite="training")
-    with pytest.raises(UsageError, match="inference tools only"):
-        check(memory_tree(Made().content()), as_official="v5.1")
+
+
+def test_as_official_what_the_tool_does_not_see_is_a_note() -> None:
+    made = Made()
+    backwards(made)
+    report = check(memory_tree(made.content()), as_official="v5.0")
+    assert (report.round, report.as_official, report.verdict) == ("v5.0", "v5.0", "pass")
+    assert [(f.id, f.severity.value) for f in report.findings] == [("TRN007", "note")]
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"\0" * 100, b":::MLLOG {", b'{"a": [[[[' * 1000, b""])

@@ -48,6 +48,10 @@ def describe(entries: tuple[ScoredEntry, ...], show_runs: bool) -> str:
         spread = "-" if s.spread is None else f"{100 * s.spread:.1f} %"
         rows.append((e.submitter, e.system, e.benchmark, minutes, spread, str(s.n_runs), str(s.n_converged)))
         notes = [f"    problem: {p}" for p in s.problems]
+        if s.scaling != 1:
+            notes.append(f"    slowed down by {s.scaling:.4f}: converges faster than the reference")
+        if e.convergence is not None and not e.convergence.passed:
+            notes.append(f"    convergence: {e.convergence.why}; `mlassay check` says more")
         if show_runs:
             notes += [f"    dropped: {d.name}, {d.minutes:.3f} min: {d.why}" for d in s.dropped]
         below.append(notes)

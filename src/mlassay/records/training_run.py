@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -99,6 +99,8 @@ class QualityPoint:
     epoch: float | None
     samples: float | None
     values: Mapping[str, float]
+    steps: float | None = None
+    metric: str = ""  # where the line's metadata names it; then `values` is a number without a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +239,28 @@ def _quality(event: LogEvent) -> QualityPoint:
     epoch = about.get("epoch_num")
     if isinstance(value, dict) and "epoch" in value:
         epoch = value["epoch"]
-    return QualityPoint(event.time_ns, _number(epoch), _number(about.get("samples_count")), quality_values(value))
+    samples, steps, metric = (about.get(k) for k in ("samples_count", "step_num", "metric"))
+    return QualityPoint(
+        event.time_ns, _number(epoch), _number(samples), quality_values(value), _number(steps), str(metric or "")
+    )
+
+
+def convergence_point(run: TrainingRun, unit: str, met: Callable[[Mapping[str, float]], bool] | None = None) -> float:
+    """How far a run had come when it converged: the `unit` (epoch_num, samples_count, step_num) of its last evaluation.
+
+    Where metrics are logged one by one and late (`met` is given, and lines name their metric), the first point at
+    which all that were logged for it meet. Infinity when it did not converge, NaN when the log does not tell.
+    """
+    if not run.converged:
+        return math.inf
+    at = {"epoch_num": "epoch", "samples_count": "samples", "step_num": "steps"}[unit]
+    told = [(value, q) for q in run.quality if (value := getattr(q, at)) is not None]
+    if met is None or not any(q.metric for _, q in told):
+        return told[-1][0] if told else math.nan
+    together: dict[float, dict[str, float]] = {}
+    for value, q in told:
+        together.setdefault(value, {}).update({q.metric or k: v for k, v in q.values.items()})
+    return min((value for value, quality in together.items() if met(quality)), default=math.nan)
 
 
 def quality_values(value: Any) -> dict[str, float]:

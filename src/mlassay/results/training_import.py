@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from mlassay.records.mllog import Flavour
-from mlassay.records.training_run import TrainingRun
+from mlassay.records.training_run import TrainingRun, convergence_point
 from mlassay.results import oddity
 from mlassay.results.labels import benchmark_id, category, classify, submitter_name
 from mlassay.results.rows import ABSENT, READ, UNREADABLE, Batch, ResultRow, SystemRow, as_json
@@ -32,7 +32,9 @@ from mlassay.results.training_rows import (
     system_name,
 )
 from mlassay.results.training_systems import Described, chips_of, read_described
-from mlassay.stats.training_score import Score, score_rule, score_runs
+from mlassay.rules.training_scoring import convergence_rule, met_by, round_or_none, score_rule
+from mlassay.stats.convergence import Convergent, score_with_reference
+from mlassay.stats.training_score import Score
 from mlassay.submission.check import clean
 from mlassay.submission.model import read_json
 from mlassay.submission.tree import Tree
@@ -175,16 +177,24 @@ class _Reader:
     # scores
 
     def _score(self, folder: str, benchmark: str, runs: tuple[tuple[str, Read], ...], division: str) -> Score:
-        rule = score_rule(self.batch.source.round, benchmark, len(runs))
+        rules = round_or_none(self.batch.source.round)
+        reference = convergence_rule(rules, benchmark) if division == "closed" else None
+        met = met_by(rules, benchmark)
+        converged = [
+            Convergent(name, convergence_point(run, reference.unit, met), run.global_batch_size)
+            for name, run in runs
+            if reference is not None and isinstance(run, TrainingRun)
+        ]
         times = [run_time(name, run, division) for name, run in runs]
-        return score_runs(times, rule, scaling=self._scaling(folder))
+        rule = score_rule(rules, benchmark, len(runs))
+        return score_with_reference(times, converged, rule, reference, stated=self._scaling(folder))[0]
 
-    def _scaling(self, folder: str) -> float:
-        """The factor of scaling.json (v2.1 on); 1 when there is none."""
+    def _scaling(self, folder: str) -> float | None:
+        """The factor of scaling.json (v2.1 on); None when there is none."""
         said = read_json(self.tree, f"{folder}/scaling.json")
         factor = said.data.get("scaling_factor")
         if said.problem == "absent":
-            return 1.0
+            return None
         if isinstance(factor, int | float) and not isinstance(factor, bool) and math.isfinite(factor) and factor > 0:
             return float(factor)
         self.batch.note(oddity.METADATA, said.path, said.problem or f"scaling_factor {factor!r}", "a positive number")

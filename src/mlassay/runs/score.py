@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mlassay.core.errors import BadFile
 from mlassay.records.mllog import Flavour
-from mlassay.records.training_run import TrainingRun, read_run
-from mlassay.runs.training_rules import round_of, round_score_rule
-from mlassay.stats.training_score import RunTime, Score, score_runs
+from mlassay.records.training_run import TrainingRun, convergence_point, read_run
+from mlassay.rules.training_scoring import convergence_rule, met_by, round_or_none, score_rule
+from mlassay.stats.convergence import Convergence, Convergent, score_with_reference
+from mlassay.stats.training_score import RunTime, Score
 
 ALIASES = {"mask": "maskrcnn", "mask_rcnn": "maskrcnn", "resnet50": "resnet"}
 """Folder names of published trees that differ from the benchmark's id."""
@@ -32,6 +33,7 @@ class ScoredEntry:
     division: str
     folder: Path
     score: Score
+    convergence: Convergence | None  # against the reference convergence points; None where the round has none
     log_problems: int  # oddities met while reading; `mlassay check` lists them
 
 
@@ -61,8 +63,18 @@ def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
     benchmark = ALIASES.get(folder.name, folder.name)
     division = next((r.division for r in runs if r.division), "")
     named = round_name or _round_of(runs)
-    rule = round_score_rule(round_of(named), benchmark, len(runs))
+    rules = round_or_none(named)
+    reference = convergence_rule(rules, benchmark) if division == "closed" else None
     times = [_run_time(r, division) for r in runs]
+    met = met_by(rules, benchmark)
+    converged = [
+        Convergent(r.path.name, convergence_point(r, reference.unit, met), r.global_batch_size)
+        for r in runs
+        if reference is not None
+    ]
+    score, convergence = score_with_reference(
+        times, converged, score_rule(rules, benchmark, len(runs)), reference, stated=_scaling(folder)
+    )
     return ScoredEntry(
         submitter=_submitter(folder, runs),
         system=folder.parent.name,
@@ -70,7 +82,8 @@ def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
         round=named,
         division=division,
         folder=folder,
-        score=score_runs(times, rule, scaling=_scaling(folder)),
+        score=score,
+        convergence=convergence,
         log_problems=sum(len(r.problems) for r in runs),
     )
 
@@ -107,11 +120,11 @@ def _without_logs(root: Path) -> Iterator[Path]:
             yield from (s for s in results.iterdir() if s.is_dir() and not any(s.rglob("result_*.txt")))
 
 
-def _scaling(folder: Path) -> float:
+def _scaling(folder: Path) -> float | None:
     """The factor of scaling.json (rounds v2.1 on): a faster-than-reference convergence is slowed to the reference."""
     path = folder / "scaling.json"
     if not path.exists():
-        return 1.0
+        return None
     try:
         factor = float(json.loads(path.read_text(encoding="utf-8"))["scaling_factor"])
     except (ValueError, KeyError, TypeError) as error:

@@ -22,9 +22,10 @@ from mlassay.core.enums import Division
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.units import NS_PER_S
 from mlassay.records.atomic import atomic_write, machine_problems, refuse
+from mlassay.rules.training_scoring import round_or_none, score_rule
 from mlassay.runs.training_log import LogSink
 from mlassay.runs.training_request import TrainRequest, check_division, configure
-from mlassay.runs.training_rules import check_values, flavour_of, round_of, round_score_rule, rule_of, with_target
+from mlassay.runs.training_rules import check_values, flavour_of, rule_of, with_target
 from mlassay.stats.training_score import RunTime, Score, score_runs
 from mlassay.training.benchmark import Benchmark, Recipe, Surroundings
 from mlassay.training.catalogue import recipe
@@ -64,7 +65,7 @@ def train_benchmark(
     chosen = recipe(request.benchmark)
     config, deviations = configure(chosen, request)
     notes = check_division(chosen, request, deviations)
-    rules = round_of(request.round)
+    rules = round_or_none(request.round)
     log_id = chosen.log_id
     if rules is not None:
         rule = rule_of(rules, chosen)
@@ -144,7 +145,7 @@ def _one_run(
         return train(benchmark, clock=clock, emit=lambda event: None, settings=settings)
     path = folder / f"result_{number}.txt"
     record = _record(maker, benchmark, number, notes)
-    sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(round_of(maker.request.round)), seed=maker.seed)
+    sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(round_or_none(maker.request.round)), seed=maker.seed)
     try:
         _write_record(path, record | {"status": "running"})
         sink.header(_submission(maker), _drop_caches(maker.request))
@@ -175,7 +176,7 @@ def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock) -> T
     maker = _Maker(chosen, config, request, Place(), int(record["seed"]))
     benchmark = _Restoring(maker.make(), path.with_suffix(".checkpoint"))
     sink = LogSink(
-        path, benchmark.spec, clock, flavour=flavour_of(round_of(request.round)), seed=maker.seed, append=True
+        path, benchmark.spec, clock, flavour=flavour_of(round_or_none(request.round)), seed=maker.seed, append=True
     )
     position = _position(path.with_suffix(".position.json"), sink.wall_offset_ns)
     try:
@@ -252,7 +253,7 @@ def _loop_settings(request: TrainRequest) -> LoopSettings:
 
 def _allowance_minutes(request: TrainRequest) -> float:
     """Untimed initialisation; without a round the twenty minutes of most rounds."""
-    rules = round_of(request.round)
+    rules = round_or_none(request.round)
     return 20.0 if rules is None else rules.timing.allowance_minutes(request.benchmark, request.division)
 
 
@@ -265,7 +266,7 @@ def _score(outcomes: list[TrainingOutcome], request: TrainRequest, benchmark: st
         )
         for i, o in enumerate(outcomes)
     ]
-    return score_runs(times, round_score_rule(round_of(request.round), benchmark, len(times)))
+    return score_runs(times, score_rule(round_or_none(request.round), benchmark, len(times)))
 
 
 def _seed(request: TrainRequest, i: int) -> int:

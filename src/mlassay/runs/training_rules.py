@@ -10,17 +10,8 @@ from mlassay.core.enums import Division
 from mlassay.core.errors import RuleViolation
 from mlassay.records.mllog import Flavour
 from mlassay.rules.log_keys import problems
-from mlassay.rules.training import load_training_round
 from mlassay.rules.training_round import TrainingBenchmark, TrainingRound
-from mlassay.stats.training_score import ScoreRule
 from mlassay.training.benchmark import Logged, Recipe, Spec
-
-NO_ROUND = ("", "none")
-
-
-def round_of(name: str) -> TrainingRound | None:
-    """The round's rules; None for a run without a round. Raises UnknownName."""
-    return None if name in NO_ROUND else load_training_round(name)
 
 
 def rule_of(round_: TrainingRound, recipe: Recipe) -> TrainingBenchmark:
@@ -44,22 +35,6 @@ def flavour_of(round_: TrainingRound | None) -> Flavour:
     if round_ is None:
         return Flavour.MLLOG
     return {":::MLPv0.5.0": Flavour.V05, ":::MLL": Flavour.V06}.get(round_.log_marker, Flavour.MLLOG)
-
-
-def round_score_rule(round_: TrainingRound | None, benchmark: str, n_runs: int) -> ScoreRule:
-    """Which runs count. Without a round, or for a benchmark that it lacks, all: the extremes go from three on."""
-    if round_ is None or benchmark not in round_.benchmarks:
-        drop = 1 if n_runs >= 3 else 0
-        return ScoreRule(n_runs, drop, drop)
-    rule = round_.benchmarks[benchmark]
-    return ScoreRule(
-        rule.runs,
-        rule.drop_fastest,
-        rule.drop_slowest,
-        rule.max_non_converged,
-        first_converged=rule.score_first or 0,
-        windows=round_.scoring.windows,
-    )
 
 
 def check_values(round_: TrainingRound, rule: TrainingBenchmark, spec: Spec) -> None:

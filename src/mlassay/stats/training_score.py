@@ -9,32 +9,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-
-@dataclass(frozen=True, slots=True)
-class ScoreRule:
-    """How many runs a round wants of a benchmark, and which of them count."""
-
-    runs_required: int = 5
-    drop_fastest: int = 1
-    drop_slowest: int = 1
-    max_non_converged: int = 1
-    first_converged: int = 0  # v0.5 NCF: only the first so many that converge are looked at
-    windows: bool = False  # v1.1 on: more runs than required give the median over all consecutive windows
-
-
-def score_rule(round_name: str, benchmark: str, n_runs: int) -> ScoreRule:
-    """What the round says of this benchmark; without a round, all runs count and the extremes go from three on."""
-    if not round_name or round_name == "none":
-        drop = 1 if n_runs >= 3 else 0
-        return ScoreRule(n_runs, drop, drop)
-    if (round_name, benchmark) == ("v0.5", "ncf"):
-        return ScoreRule(100, first_converged=50)
-    if benchmark == "unet3d":
-        return ScoreRule(40, 4, 4, 4, windows=True)
-    required = 5 if benchmark in ("resnet", "ssd", "maskrcnn", "retinanet", "dlrm") else 10
-    return ScoreRule(required, windows=round_name not in ("v0.5", "v0.6", "v0.7", "v1.0"))
+from mlassay.core.scoring import ScoreRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +44,7 @@ class Score:
     n_runs: int
     n_converged: int
     kept: tuple[str, ...] = ()
+    window: tuple[str, ...] = ()  # the runs looked at, before the extremes were dropped
     dropped: tuple[Dropped, ...] = ()
     fastest: float | None = None  # of the converged runs, before dropping
     slowest: float | None = None
@@ -78,8 +56,13 @@ class Score:
     def valid(self) -> bool:
         return self.minutes is not None and not self.problems
 
+    def scaled(self, factor: float) -> Score:
+        """The same, slowed down by a factor (reference convergence points)."""
+        minutes = None if self.minutes is None else self.minutes * factor
+        return replace(self, minutes=minutes, scaling=self.scaling * factor)
 
-def score_runs(runs: Sequence[RunTime], rule: ScoreRule, *, scaling: float = 1.0) -> Score:
+
+def score_runs(runs: Sequence[RunTime], rule: ScoreRule) -> Score:
     """The score of one benchmark on one system; `runs` in the order in which they were made."""
     usable = [r for r in runs if not r.fault]
     dropped = [Dropped(r.name, r.minutes, r.fault) for r in runs if r.fault]
@@ -91,7 +74,7 @@ def score_runs(runs: Sequence[RunTime], rule: ScoreRule, *, scaling: float = 1.0
     if len(usable) < wanted:
         problems.append(f"{len(usable)} runs; the rules want {wanted}")
     if rule.windows and len(usable) > rule.runs_required:
-        return _median_window(usable, rule, dropped, scaling, len(runs))
+        return _median_window(usable, rule, dropped, len(runs))
     failed = sum(not r.converged for r in usable)
     if failed > rule.max_non_converged:
         problems.append(f"{failed} runs did not converge; at most {rule.max_non_converged} may")
@@ -102,15 +85,15 @@ def score_runs(runs: Sequence[RunTime], rule: ScoreRule, *, scaling: float = 1.0
     if mean is None and not problems:
         problems.append(f"{len(finite)} of {len(usable)} runs converged: none is left to average")
     return Score(
-        minutes=None if mean is None else mean * scaling,
+        minutes=mean,
         n_runs=len(runs),
         n_converged=sum(r.converged for r in runs),
         kept=tuple(r.name for r in kept),
+        window=tuple(r.name for r in usable),
         dropped=tuple(dropped + trimmed),
         fastest=min(finite, default=None),
         slowest=max(finite, default=None),
         spread=_variation(times) if mean is not None else None,
-        scaling=scaling,
         problems=tuple(problems),
     )
 
@@ -140,30 +123,29 @@ def _trim(runs: Sequence[RunTime], rule: ScoreRule) -> tuple[list[RunTime], list
     return [r for r in runs if id(r) not in out], gone
 
 
-def _median_window(runs: list[RunTime], rule: ScoreRule, dropped: list[Dropped], scaling: float, n_runs: int) -> Score:
+def _median_window(runs: list[RunTime], rule: ScoreRule, dropped: list[Dropped], n_runs: int) -> Score:
     """Score every window of consecutive runs; an invalid window counts as infinity; the median window is the score."""
     n = rule.runs_required
     narrow = ScoreRule(n, rule.drop_fastest, rule.drop_slowest, rule.max_non_converged)
-    scores = [score_runs(runs[i : i + n], narrow, scaling=scaling) for i in range(len(runs) - n + 1)]
+    scores = [score_runs(runs[i : i + n], narrow) for i in range(len(runs) - n + 1)]
     ranked = sorted(scores, key=lambda s: s.minutes if s.minutes is not None and s.valid else math.inf)
     middle = ranked[(len(ranked) - 1) // 2]
     minutes = middle.minutes if middle.valid else None
     if len(ranked) % 2 == 0 and minutes is not None:
         other = ranked[len(ranked) // 2]
         minutes = (minutes + other.minutes) / 2 if other.valid and other.minutes is not None else None
-    inside = {*middle.kept, *(d.name for d in middle.dropped)}
-    outside = [Dropped(r.name, r.minutes, "outside the median window") for r in runs if r.name not in inside]
+    outside = [Dropped(r.name, r.minutes, "outside the median window") for r in runs if r.name not in middle.window]
     finite = [r.minutes for r in runs if r.converged]
     return Score(
         minutes=minutes,
         n_runs=n_runs,
         n_converged=len(finite),
         kept=middle.kept,
+        window=middle.window,
         dropped=(*dropped, *middle.dropped, *outside),
         fastest=min(finite, default=None),
         slowest=max(finite, default=None),
         spread=middle.spread,
-        scaling=scaling,
         problems=() if minutes is not None else ("the median window is invalid",),
     )
 

@@ -103,6 +103,7 @@ FAMILIES: dict[str, str] = {
     "NET": "network",
     "EP": "endpoints",
     "TRN": "training",
+    "RCP": "convergence",
     "ROUND": "meta",
     "WAIV": "meta",
     "CHECK": "meta",

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from mlassay.core.errors import MlassayError, UnknownName, UsageError
+from mlassay.core.errors import MlassayError, UnknownName
 from mlassay.rules.reader import load_round
 from mlassay.submission import layout as lay
 from mlassay.submission.check import Check, Finding, Found, Scope, Severity, all_checks, clean, finding
@@ -85,9 +85,8 @@ def _check_training(
     waivers: Sequence[Waiver],
     begin: float,
 ) -> Report:
-    if as_official:
-        raise UsageError("--as-official knows the inference tools only", hint="leave it out for training")
-    known = open_training(tree, round=round)
+    known = open_training(tree, round=as_official or round)
+    known.as_official = bool(as_official)
     checks = select(all_checks(), only, known.round.name)
     rows, findings = run_training(known, checks)
     findings = sorted(apply_waivers(findings, waivers), key=_order)
@@ -99,6 +98,7 @@ def _check_training(
         findings=tuple(findings),
         n_files=len(tree.nodes),
         seconds=time.perf_counter() - begin,
+        as_official=as_official,
     )
 
 

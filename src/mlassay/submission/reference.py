@@ -97,6 +97,7 @@ FAMILY_TITLES = {
     "NET": "The network division",
     "EP": "The endpoints variant",
     "TRN": "Training logs",
+    "RCP": "Convergence of training",
     "ROUND": "Recognising the round",
     "WAIV": "Waivers",
     "CHECK": "The checker itself",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from mlassay.records.mllog import Flavour, Log, LogEvent, LogProblem, iter_events
-from mlassay.records.training_run import TrainingRun, run_of
+from mlassay.records.training_run import TrainingRun, convergence_point, run_of
 from mlassay.rules.reader import rounds
 from mlassay.rules.training_round import TrainingBenchmark, TrainingRound
-from mlassay.stats.training_score import RunTime, Score, score_rule, score_runs
+from mlassay.rules.training_scoring import convergence_rule, met_by, score_rule
+from mlassay.stats.convergence import Convergence, Convergent, score_with_reference
+from mlassay.stats.training_score import RunTime, Score
 from mlassay.submission.model import JsonFile, read_json
 from mlassay.submission.report import Result
 from mlassay.submission.tree import NotReadable, Tree
@@ -41,6 +43,7 @@ class TrainingTree:
     round: TrainingRound
     folders: list[str]
     round_guess: str = ""
+    as_official: bool = False  # judge convergence as the round's official tool does
 
     @cached_property
     def entries(self) -> list[TrainingEntry]:
@@ -107,11 +110,40 @@ class TrainingEntry:
         return parts[-1] or next((log.run.org for log in self.logs if log.run.org), "")
 
     @cached_property
+    def scaling_file(self) -> JsonFile:
+        """scaling.json beside the logs: the factor by which the submission says it is slowed down."""
+        return read_json(self.tree, f"{self.path}/scaling.json")
+
+    @property
+    def stated_scaling(self) -> float | None:
+        factor = self.scaling_file.data.get("scaling_factor")
+        if isinstance(factor, int | float) and not isinstance(factor, bool) and math.isfinite(factor) and factor > 0:
+            return float(factor)
+        return None
+
+    @property
     def score(self) -> Score:
         """Minutes to target by the round's rule."""
+        return self._judged[0]
+
+    @property
+    def convergence(self) -> Convergence | None:
+        """Held against the reference convergence points; None in the open division and where the round has none."""
+        return self._judged[1]
+
+    @cached_property
+    def _judged(self) -> tuple[Score, Convergence | None]:
         benchmark = self.benchmark.id if self.benchmark else self.directory
-        rule = score_rule(self.round.name, benchmark, len(self.logs))
-        return score_runs([log.time(self.division) for log in self.logs], rule)
+        reference = convergence_rule(self.round, benchmark) if self.division == "closed" else None
+        met = met_by(self.round, benchmark)
+        return score_with_reference(
+            [log.time(self.division) for log in self.logs],
+            [log.convergence(reference.unit, met) for log in self.logs if reference is not None],
+            score_rule(self.round, benchmark, len(self.logs)),
+            reference,
+            stated=self.stated_scaling,
+            as_official=self.submission.as_official,
+        )
 
     def row(self) -> Result:
         minutes = self.score.minutes
@@ -183,6 +215,10 @@ class TrainingLog:
         run = self.run
         fault = "resumed after a crash: not scorable in closed" if run.resumed and division == "closed" else ""
         return RunTime(self.path.rpartition("/")[2], run.minutes if run.converged else math.inf, fault)
+
+    def convergence(self, unit: str, met: Callable[[Mapping[str, float]], bool] | None) -> Convergent:
+        point = convergence_point(self.run, unit, met)
+        return Convergent(self.path.rpartition("/")[2], point, self.run.global_batch_size)
 
     @cached_property
     def by_key(self) -> Mapping[str, list[LogEvent]]:

@@ -13,6 +13,9 @@ from mlassay.submission.report import Result
 from mlassay.submission.training import TrainingEntry, TrainingTree, entry_folders, recognise_training_round
 from mlassay.submission.tree import Tree
 
+UNSEEN_BY_THE_TOOL = frozenset({"TRN005", "TRN007", "RCP004"})
+"""What the official package checker does not look at: odd lines, the order of times; it writes scaling.json itself."""
+
 
 def open_training(tree: Tree, *, round: str = "auto") -> TrainingTree:
     """Find the entries of a tree and the rules to hold them against. Raises BadFile when there is none."""
@@ -37,6 +40,8 @@ def run_training(training: TrainingTree, checks: Sequence[Check]) -> tuple[list[
         found = list(_ask(by_scope[Scope.ENTRY], entry, entry))
         for log in entry.logs:
             found += _ask(by_scope[Scope.TRAINING_LOG], log, entry)
+        if training.as_official:
+            found = [replace(f, severity=Severity.NOTE) if f.id in UNSEEN_BY_THE_TOOL else f for f in found]
         bad = any(f.rejects for f in found)
         rows.append(replace(entry.row(), accepted=not bad))
         findings += found
