@@ -62,7 +62,7 @@ def run_find_peak(
     parts: list[RunPart] = []
     try:
         if start is None:
-            start = 1.0 if kind.streams else max(1.0, 0.25 * probe_offline_rate(prepared.task, prepared.sut))
+            start = 1.0 if kind.streams else max(1.0, 0.25 * probe_offline_rate(prepared.task, prepared.sut)[0])
         probes: list[Probe] = []
 
         def noted(probe: Probe) -> None:

@@ -33,10 +33,20 @@ PROBE_QUERIES = 12
 PROBE_NS = NS_PER_S
 """A probe runs so many queries, and stops after so long."""
 
-PROBE_BATCH = 64
+PROBE_SAMPLES = 16
+"""The first Offline probe; the next ones hold GROWTH times as many, until one lasts LONG_ENOUGH_NS."""
 
-HEADROOM = 3
-"""The query list is sized for a SUT this many times faster than the probe saw, so that it does not run out."""
+GROWTH = 4
+
+LONG_ENOUGH_NS = NS_PER_S // 2
+
+HEADROOM = 2
+"""The query list is sized for a SUT this many times faster than the probe saw, so that it does not run out: with the
+generator's own slack of two, for one that is four times as fast."""
+
+OFFLINE_HEADROOM = 1.05
+"""The Offline query is sized for a SUT that is faster by this than its probe, beside the generator's own slack of 1.1:
+a query that ends before the minimum duration is a run lost, and a longer one costs a few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +142,15 @@ def _probe(wishes: Wishes, task: OpenTask, sut: SUT) -> tuple[Wishes, tuple[str,
     if wishes.mode is Mode.ACCURACY:
         return (replace(wishes, target_qps=wishes.target_qps or 1000.0), ()) if _is_server(wishes) else (wishes, ())
     if wishes.scenario is Scenario.OFFLINE and wishes.target_qps is None:
-        rate = probe_offline_rate(task, sut)
-        note = f"expected rate {format_rate(rate, 'samples')}, measured in a probe of {PROBE_BATCH} samples"
-        return replace(wishes, target_qps=rate), (note,)
+        rate, samples = probe_offline_rate(task, sut)
+        note = f"expected rate {format_rate(rate, 'samples')}, measured in probes of up to {samples:,} samples"
+        return replace(wishes, target_qps=OFFLINE_HEADROOM * rate), (note,)
     if wishes.scenario in (Scenario.SINGLE_STREAM, Scenario.MULTI_STREAM) and wishes.expected_latency_ns is None:
         settings = resolve(wishes)
         if not isinstance(settings.load, SingleStream | MultiStream):
             return wishes, ()
         latency_ns = probe_latency_ns(task, sut, settings.load)
-        note = f"expected latency {format_ns(latency_ns)}, a third of what a probe of {PROBE_QUERIES} queries measured"
+        note = f"expected latency {format_ns(latency_ns)}, half of what a probe of {PROBE_QUERIES} queries measured"
         return replace(wishes, expected_latency_ns=latency_ns), (note,)
     if _is_server(wishes) and wishes.target_qps is None:
         raise UsageError(
@@ -164,12 +174,22 @@ def probe_latency_ns(task: OpenTask, sut: SUT, load: SingleStream | MultiStream)
     return max(1, int(percentile(latency, 10)) // HEADROOM)
 
 
-def probe_offline_rate(task: OpenTask, sut: SUT) -> float:
-    """About how many samples per second the SUT answers in one large query."""
-    load = Offline(min_sample_count=PROBE_BATCH)
-    recording = _short_run(task, sut, Scenario.OFFLINE, load, 1)
-    took_ns = int(recording.trace.done_ns.max()) if recording.trace.n_samples else NS_PER_S
-    return PROBE_BATCH / max(took_ns / NS_PER_S, 1e-9)
+def probe_offline_rate(task: OpenTask, sut: SUT) -> tuple[float, int]:
+    """(samples per second that the SUT answers in one large query, samples of the largest probe).
+
+    The better of two that are long enough: short ones flatter a SUT that has caches, and what disturbs a probe (first
+    use, other programs) only makes it slower.
+    """
+
+    def took_ns(samples: int) -> int:
+        recording = _short_run(task, sut, Scenario.OFFLINE, Offline(min_sample_count=samples), 1)
+        failed = bool(recording.faults) or not recording.trace.n_samples
+        return NS_PER_S if failed else max(1, int(recording.trace.done_ns.max()))
+
+    samples = PROBE_SAMPLES
+    while (first_ns := took_ns(samples)) < LONG_ENOUGH_NS:
+        samples *= GROWTH
+    return samples * NS_PER_S / min(first_ns, took_ns(samples)), samples
 
 
 def _probe_settings(scenario: Scenario, load: Any, queries: int) -> Settings:
