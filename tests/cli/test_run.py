@@ -101,7 +101,7 @@ def test_a_bound_that_fails_exits_with_one_and_says_why(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "INVALID" in done.stdout
     assert "p99 latency is" in done.stdout
-    assert "lower target_qps" in done.stdout
+    assert "lower the rate (--target-qps)" in done.stdout
 
 
 def test_a_round_makes_a_short_run_indicative(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_single_stream_that_is_faster_than_expected_runs_out_and_says_so() -> No
     _, outcome, _ = simulate(settings, 4 * NS_PER_MS)
     assert outcome.verdict is Verdict.INDICATIVE
     assert [c.id for c in outcome.failed] == ["min-duration"]
-    assert "lower expected_latency" in outcome.advice[0]
+    assert "--expected-latency" in outcome.advice[0]
 
 
 def test_multi_stream_counts_the_slowest_of_eight() -> None:
@@ -83,7 +83,7 @@ def test_server_queueing_decides(latency_ms: float, verdict: Verdict, failed: li
     _, outcome, _ = simulate(settings_for(Scenario.SERVER, load), int(latency_ms * NS_PER_MS))
     assert (outcome.verdict, [c.id for c in outcome.failed]) == (verdict, failed)
     if failed:
-        assert "lower target_qps" in outcome.advice[0]
+        assert "lower the rate (--target-qps)" in outcome.advice[0]
 
 
 def test_server_latency_counts_from_the_due_time_even_when_the_sut_blocks_the_issuer() -> None:

@@ -47,6 +47,7 @@ def command(
     The method is written to OUT/quantization.json, for a submission. Exit code 1: the accuracy target is missed.
     """
     from mlassay.runs.quantize import QuantizeRequest, quantize_model
+    from mlassay.tasks.metrics import significant
     from mlassay.tasks.task import TaskRequest
 
     wanted = TaskRequest(profile=profile, model=model, data=data, options=pairs(task_option, "--task-option"))
@@ -60,7 +61,7 @@ def command(
     click.echo(f"  before: {before.official_line}")
     click.echo(f"  after:  {after.official_line}")
     if after.target is not None:
-        click.echo(f"  target {after.target.value:.5g} {after.unit}: {'reached' if reached else 'MISSED'}")
+        click.echo(f"  target {significant(after.target.value)} {after.unit}: {'reached' if reached else 'MISSED'}")
     click.echo(f"  method: {done.method}")
     backend = "" if words["tool"] == "onnxruntime" else " --backend openvino"
     click.echo(f"  next: mlassay run {task} -s offline --mode accuracy{backend} -b file={done.path}")

@@ -45,11 +45,12 @@ def _print(found: object) -> None:
 
     from mlassay.cli.result_view import print_peak, summary_table
     from mlassay.runs.quickstart import Quickstart, shortness
+    from mlassay.tasks.metrics import significant
 
     assert isinstance(found, Quickstart)
     console = Console()
     result = found.accuracy.accuracy
-    accuracy = f"{result.value:.5g} {result.unit}" if result is not None else "?"
+    accuracy = f"{significant(result.value)} {result.unit}" if result is not None else "?"
     rows = [(part.settings.scenario.value, part.outcome, accuracy) for part in found.scenarios]
     console.print(summary_table(rows, title="Photographs of clothing, MobileNet-v1 on ONNX Runtime"))
     console.print(f"{found.accuracy.accuracy_text}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlassay.core.enums import Mode
 from mlassay.core.outcome import BoundCheck, Metric, Outcome, Verdict
-from mlassay.core.units import format_ns, format_rate
+from mlassay.core.units import counted, format_ns, format_rate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,18 +41,12 @@ def print_outcome(outcome: Outcome, *, title: str, accuracy: str = "", console: 
     console.print(f"  [{colour}]{outcome.verdict.value}[/{colour}]  {told}")
     if accuracy:
         console.print(f"  accuracy: {accuracy}")
-    console.print(f"  {outcome.n_queries:,} queries, {outcome.n_samples:,} samples, {format_ns(outcome.duration_ns)}")
+    amount = f"{counted(outcome.n_queries, 'query')}, {counted(outcome.n_samples, 'sample')}"
+    console.print(f"  {amount}, {format_ns(outcome.duration_ns)}")
     if outcome.checks:
         table = Table(box=None, padding=(0, 1), show_header=False)
         for check in outcome.checks:
-            mark = (
-                "[green]ok[/green]"
-                if check.ok
-                else "[yellow]short[/yellow]"
-                if check.about_length
-                else "[red]failed[/red]"
-            )
-            table.add_row("", mark, check.id, check.text, f"[dim]{check.clause}[/dim]" if check.clause else "")
+            table.add_row("", _mark(check), check.id, check.text, f"[dim]{check.clause}[/dim]" if check.clause else "")
         console.print(table)
     for line in _generator_lines(outcome):
         console.print(f"  [dim]{line}[/dim]")
@@ -114,6 +108,8 @@ def print_results(results: Any) -> None:
         print_outcome(part.outcome, title=part.title, accuracy=part.accuracy_text, console=console)
     if results.peak is not None:
         print_peak(results.peak, console)
+    for warning in results.warnings:
+        console.print(f"  [yellow]warning:[/yellow] {warning}")
     for note in results.notes:
         console.print(f"  [dim]{note}[/dim]")
     console.print(f"  [dim]{UNVERIFIED}[/dim]")

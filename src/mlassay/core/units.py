@@ -36,7 +36,8 @@ def format_ns(ns: float) -> str:
         if size >= factor:
             value = ns / factor
             if unit == "s" and size >= 60 * NS_PER_S:
-                return f"{int(value) // 60} min {value % 60:.0f} s"
+                minutes, seconds = divmod(round(size / NS_PER_S), 60)
+                return f"{'-' if ns < 0 else ''}{minutes} min {seconds} s"
             return f"{_three(value)} {unit}"
     return f"{ns:.0f} ns"
 
@@ -45,6 +46,12 @@ def format_rate(per_second: float, what: str = "") -> str:
     """'12,345 samples/s', '9.87 queries/s'."""
     number = f"{per_second:,.0f}" if per_second >= 1000 else _three(per_second)
     return f"{number} {what}/s" if what else f"{number}/s"
+
+
+def counted(number: float, singular: str) -> str:
+    """'1 query', '1,234 queries', '0 samples'."""
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{number:,.0f} {singular if round(number) == 1 else plural}"
 
 
 def format_bytes(size: float) -> str:

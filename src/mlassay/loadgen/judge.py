@@ -14,7 +14,7 @@ from mlassay.core.enums import Mode
 from mlassay.core.outcome import BoundCheck, EarlyStopping, Metric, Outcome, Verdict
 from mlassay.core.settings import IntervalMultiStream, MultiStream, Offline, Server, Settings, SingleStream
 from mlassay.core.trace import Recording
-from mlassay.core.units import NS_PER_MS, format_ns
+from mlassay.core.units import NS_PER_MS, counted, format_ns
 from mlassay.loadgen.measures import Array, Measures, measure, official_numbers, over_latency
 from mlassay.stats import early_stopping
 from mlassay.stats.percentile import interval, percentile, queries_to_know
@@ -72,22 +72,22 @@ def _length_checks(recording: Recording, measures: Measures, settings: Settings)
     lasted_ns = measures.duration_ns if isinstance(settings.load, Offline) else measures.last_due_ns
     ran_out = trace.n_queries == trace.planned_queries and isinstance(settings.load, SingleStream | MultiStream)
     if wanted_ns:
-        hint = f"run for {format_ns(wanted_ns)}"
+        hint = f"run for {format_ns(wanted_ns)} (--duration)"
         if ran_out and lasted_ns < settings.min_duration_ns:
-            hint = "the SUT is faster than expected and the query list ran out: lower expected_latency"
+            hint = "the SUT is faster than expected and its queries ran out: expect a shorter one (--expected-latency)"
         elif isinstance(settings.load, Offline):
-            hint = "raise expected_qps, so that the query holds more samples"
+            hint = "raise the expected rate (--target-qps), so that the query holds more samples"
         yield _check("min-duration", lasted_ns >= wanted_ns, lasted_ns, wanted_ns, "ns", settings, hint, length=True)
     queries = max(settings.min_query_count, required.min_query_count) if not isinstance(settings.load, Offline) else 1
     yield _check(
-        "min-queries", trace.n_queries >= queries, trace.n_queries, queries, "queries", settings,
-        f"run at least {queries:,} queries", length=True,
+        "min-queries", trace.n_queries >= queries, trace.n_queries, queries, "query", settings,
+        f"run at least {counted(queries, 'query')} (--queries)", length=True,
     )  # fmt: skip
     if isinstance(settings.load, Offline):
         samples = max(required.min_sample_count, settings.load.min_sample_count)
         yield _check(
-            "min-samples", trace.n_samples >= samples, trace.n_samples, samples, "samples", settings,
-            f"put at least {samples:,} samples into the query", length=True,
+            "min-samples", trace.n_samples >= samples, trace.n_samples, samples, "sample", settings,
+            f"put at least {counted(samples, 'sample')} into the query (--samples)", length=True,
         )  # fmt: skip
 
 
@@ -98,20 +98,25 @@ def _bound_checks(measures: Measures, settings: Settings, recording: Recording) 
         if load.tokens is None:
             yield _percentile_check(
                 "latency", measures.sample_latency_ns, load.percentile, load.latency_bound_ns, settings,
-                "lower target_qps, or make the slow queries faster",
+                "lower the rate (--target-qps), or make the slow queries faster",
             )  # fmt: skip
         else:
             yield _percentile_check(
                 "ttft", measures.ttft_ns, load.percentile, load.tokens.ttft_ns, settings,
-                "lower target_qps, or start answering sooner (prefill, queueing)",
+                "lower the rate (--target-qps), or start answering sooner (prefill, queueing)",
             )  # fmt: skip
             yield _percentile_check(
                 "tpot", measures.tpot_ns, load.percentile, load.tokens.tpot_ns, settings,
-                "lower target_qps, or decode in smaller batches",
+                "lower the rate (--target-qps), or decode in smaller batches",
             )  # fmt: skip
     elif isinstance(load, IntervalMultiStream):
         yield _percentile_check(
-            "latency", measures.query_latency_ns, load.percentile, load.interval_ns, settings, "use fewer streams"
+            "latency",
+            measures.query_latency_ns,
+            load.percentile,
+            load.interval_ns,
+            settings,
+            FEWER_STREAMS,
         )
         yield _skip_check(recording, load, settings)
 
@@ -127,7 +132,15 @@ def _skip_check(recording: Recording, load: IntervalMultiStream, settings: Setti
     skipped = recording.trace.skipped
     share = float((skipped > 0).mean() * 100) if skipped is not None and len(skipped) else 0.0
     allowed = 100 - load.percentile
-    return _check("skipped-intervals", share <= allowed, share, allowed, "% of queries", settings, "use fewer streams")
+    return _check(
+        "skipped-intervals",
+        share <= allowed,
+        share,
+        allowed,
+        "% of queries",
+        settings,
+        FEWER_STREAMS,
+    )
 
 
 def _stopping_checks(
@@ -146,9 +159,9 @@ def _stopping_checks(
             value=float(len(measures.query_latency_ns)),
             bound=needed,
             unit="queries",
-            text=f"{len(measures.query_latency_ns):,} queries were processed, wanted at least {int(needed):,}",
+            text=f"{counted(len(measures.query_latency_ns), 'query')} processed, wanted at least {int(needed):,}",
             clause=settings.clauses.get("early_stopping", ""),
-            hint=f"run at least {int(needed):,} queries" if length else "lower target_qps: too many queries were late",
+            hint=f"run at least {counted(needed, 'query')} (--queries)" if length else TOO_MANY_LATE,
             about_length=length,
         )
 
@@ -159,7 +172,7 @@ def _contract_checks(recording: Recording, measures: Measures) -> Iterator[Bound
     answered = n_samples - measures.unanswered
     yield BoundCheck(
         "all-answered", measures.unanswered == 0 and n_samples > 0, answered, n_samples, "samples",
-        f"{answered:,} of {n_samples:,} samples were answered",
+        f"{answered:,} of {counted(n_samples, 'sample')} answered",
         hint="every sample must be completed once; look at the SUT's queues and batch flush",
     )  # fmt: skip
     for fault in recording.faults:
@@ -174,13 +187,20 @@ def _contract_checks(recording: Recording, measures: Measures) -> Iterator[Bound
 
 _TEXTS = {
     "min-duration": "the run lasted {value}, wanted {bound}",
-    "min-queries": "{value} were issued, wanted {bound}",
+    "min-queries": "{value} issued, wanted {bound}",
     "min-samples": "the query held {value}, wanted {bound}",
     "latency": "p{at:g} latency is {value}, bound {bound}",
     "ttft": "p{at:g} time to first token is {value}, bound {bound}",
     "tpot": "p{at:g} time per output token is {value}, bound {bound}",
     "skipped-intervals": "intervals were skipped by {value}, allowed {bound}",
 }
+
+UNITS = {"query": "queries", "sample": "samples"}
+"""Of a count, as the record calls it."""
+
+FEWER_STREAMS = "use fewer streams (--samples-per-query)"
+
+TOO_MANY_LATE = "lower the rate (--target-qps): too many queries were late"
 
 _CLAUSE_FIELDS = {
     "min-duration": "required.min_duration_ns",
@@ -200,13 +220,13 @@ def _check(
     text = _TEXTS[name].format(value=_amount(value, unit), bound=_amount(bound, unit), at=at)
     field = _CLAUSE_FIELDS[name]
     clause = settings.clauses.get(field) or settings.clauses.get(field.rpartition(".")[2], "")
-    return BoundCheck(name, bool(ok), value, bound, unit, text, clause, "" if ok else hint, length)
+    return BoundCheck(name, bool(ok), value, bound, UNITS.get(unit, unit), text, clause, "" if ok else hint, length)
 
 
 def _amount(value: float, unit: str) -> str:
     if unit == "ns":
         return format_ns(value)
-    return f"{value:.3g} {unit}" if unit.startswith("%") else f"{value:,.0f} {unit}"
+    return f"{value:.3g} {unit}" if unit.startswith("%") else counted(value, unit)
 
 
 # ---- the metric ---------------------------------------------------------------------------------------------------
@@ -290,7 +310,7 @@ def _advice(checks: list[BoundCheck], measures: Measures, settings: Settings) ->
     known = interval(measures.query_latency_ns, wanted)
     low = format_ns(known.low) if known.low is not None else "?"
     high = format_ns(known.high) if known.high is not None else "? (too few queries to say)"
-    yield f"p{wanted:g} latency is known to lie between {low} and {high} (99 % confidence, {count:,} queries)"
+    yield f"p{wanted:g} latency is known to lie between {low} and {high} (99 % confidence, {counted(count, 'query')})"
     needed = queries_to_know(wanted)
     if count < needed and measures.duration_ns:
         rest_ns = (needed - count) * measures.duration_ns / count

@@ -16,7 +16,7 @@ from mlassay.core.enums import Mode
 from mlassay.core.query import Query
 from mlassay.core.settings import MultiStream, Offline, Server, Settings, SingleStream
 from mlassay.core.sut import Outputs, SampleLibrary, Sink
-from mlassay.core.trace import Overhead, Recording, Spread
+from mlassay.core.trace import Overhead, Recording, Spread, Trace
 from mlassay.core.units import NS_PER_S, format_ns
 from mlassay.loadgen.drive import drive
 from mlassay.loadgen.measures import measure
@@ -147,5 +147,22 @@ def _limit_of_server(
     scheduled = recording.trace.n_queries / max(int(recording.trace.due_ns[-1]), 1)
     completed = len(latency_ns) / max(duration_ns, 1)
     if reached > bound_ns or completed < 0.95 * scheduled:
-        return "SUT", f"p{load.percentile:g} latency {format_ns(reached)} against a bound of {format_ns(bound_ns)}"
-    return "schedule", "the SUT kept up: a higher target_qps may be valid (mode find-peak)"
+        text = f"p{load.percentile:g} latency {format_ns(reached)} against a bound of {format_ns(bound_ns)}"
+        return _held_up(recording.trace, text)
+    return "schedule", "the SUT kept up: a higher --target-qps may be valid (--mode find-peak)"
+
+
+def _held_up(trace: Trace, text: str) -> tuple[str, str]:
+    """Where did late answers spend their time: on the way to the SUT, or in it?
+
+    A SUT that answers inline keeps the next query from being issued; then its share of the issuing time tells.
+    """
+    begin_ns, first = np.unique(trace.issued_ns, return_index=True)  # of coalesced queries one each
+    span_ns = max(int(begin_ns[-1] - begin_ns[0]), 1)
+    answered = trace.done_ns >= 0
+    inside_ns = np.where(answered, trace.done_ns - trace.issued_ns, 0)
+    busy = float(inside_ns[first].sum()) / span_ns
+    unissued_ns = float((trace.issued_ns - trace.due_ns).sum())
+    if busy < 0.5 and unissued_ns > float(inside_ns.sum()):
+        return "load generator", f"{text}; the SUT was busy {busy:.0%} of the time"
+    return "SUT", text

@@ -21,6 +21,7 @@ from mlassay.runs.prepare import Prepared
 from mlassay.runs.record import InferenceRecord
 from mlassay.runs.recorder import AccuracyRecorder
 from mlassay.runs.request import RunRequest
+from mlassay.tasks.metrics import significant
 from mlassay.tasks.task import AccuracyResult
 
 
@@ -56,10 +57,10 @@ class RunPart:
         result = self.accuracy
         if result is None:
             return ""
-        text = f"{result.metric} {result.value:.5g} {result.unit}"
+        text = f"{result.metric} {significant(result.value)} {result.unit}"
         if result.target is not None:
             word = "reached" if result.passed else "MISSED"
-            text += f" (target {result.target.value:.5g}: {word})"
+            text += f" (target {significant(result.target.value)}: {word})"
         return text + "".join(f"; {problem}" for problem in result.problems)
 
 
@@ -79,6 +80,7 @@ class RunResults:
     parts: tuple[RunPart, ...]
     peak: PeakResult | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -35,7 +35,7 @@ def run_inference(request: RunRequest, *, progress: Shown | None = None) -> RunR
             parts = (carry_out(prepared, prepared.settings, path, shown, close=True),)
     finally:
         prepared.sut.close()
-    return RunResults(path=path, parts=parts, notes=(*prepared.task.warnings, *prepared.probed))
+    return RunResults(path=path, parts=parts, notes=prepared.probed, warnings=prepared.warnings)
 
 
 def _submission(prepared: Prepared, path: Path, shown: Shown) -> tuple[RunPart, ...]:
@@ -63,6 +63,7 @@ def run_report(results: RunResults) -> dict[str, Any]:
         "path": str(results.path),
         "unverified": True,
         "notes": list(results.notes),
+        "warnings": list(results.warnings),
         "peak": None if results.peak is None else asdict(results.peak),
         "parts": [
             {

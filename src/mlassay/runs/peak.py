@@ -83,7 +83,7 @@ def run_find_peak(
         if sut is None:
             prepared.sut.close()
     peak = PeakResult(found=found, streams=kind.streams)
-    return RunResults(path=path, parts=tuple(parts[-1:]), peak=peak, notes=tuple(prepared.task.warnings))
+    return RunResults(path=path, parts=tuple(parts[-1:]), peak=peak, warnings=prepared.warnings)
 
 
 def _free(path: Path, number: int) -> Path:

@@ -15,7 +15,7 @@ from mlassay.core.errors import RuleViolation, UsageError
 from mlassay.core.model import ModelSpec
 from mlassay.core.settings import MultiStream, Offline, Settings, SingleStream
 from mlassay.core.sut import SUT
-from mlassay.core.units import NS_PER_S, format_ns, format_rate
+from mlassay.core.units import NS_PER_S, counted, format_ns, format_rate
 from mlassay.loadgen.drive import drive
 from mlassay.loadgen.measures import measure
 from mlassay.loadgen.plan import plan
@@ -51,13 +51,19 @@ a query that ends before the minimum duration is a run lost, and a longer one co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A run that can start. `probed` says what was measured because nobody said it."""
+    """A run that can start. `probed` says what was measured because nobody said it; `conf_warnings` name lines of
+    configuration files that do not do what they seem to."""
 
     request: RunRequest
     task: OpenTask
     sut: SUT
     settings: Settings
     probed: tuple[str, ...] = ()
+    conf_warnings: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self.task.warnings, *self.conf_warnings)
 
 
 def make_sut(request: RunRequest, model: ModelSpec) -> SUT:
@@ -94,7 +100,8 @@ def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | Non
     sut = sut or make_sut(request, task.model)
     wishes, probed = _probe(wishes, task, sut)
     settings = laid_over(resolve(wishes), wishes, confs)
-    return Prepared(request=request, task=task, sut=sut, settings=settings, probed=probed)
+    warnings = tuple(f"{conf.path}, {warning}" for conf in confs for warning in conf.warnings)
+    return Prepared(request=request, task=task, sut=sut, settings=settings, probed=probed, conf_warnings=warnings)
 
 
 def _wishes_of(request: RunRequest, task: OpenTask) -> Wishes:
@@ -143,7 +150,7 @@ def _probe(wishes: Wishes, task: OpenTask, sut: SUT) -> tuple[Wishes, tuple[str,
         return (replace(wishes, target_qps=wishes.target_qps or 1000.0), ()) if _is_server(wishes) else (wishes, ())
     if wishes.scenario is Scenario.OFFLINE and wishes.target_qps is None:
         rate, samples = probe_offline_rate(task, sut)
-        note = f"expected rate {format_rate(rate, 'samples')}, measured in probes of up to {samples:,} samples"
+        note = f"expected rate {format_rate(rate, 'samples')}, measured in probes of {counted(samples, 'sample')}"
         return replace(wishes, target_qps=OFFLINE_HEADROOM * rate), (note,)
     if wishes.scenario in (Scenario.SINGLE_STREAM, Scenario.MULTI_STREAM) and wishes.expected_latency_ns is None:
         settings = resolve(wishes)

@@ -52,7 +52,7 @@ class InferenceRecord:
                 "task_options": dict(request.task_options),
                 "timed": task.timed,
                 "probed": list(prepared.probed),
-                "warnings": list(task.warnings),
+                "warnings": list(prepared.warnings),
             },
             library={
                 "name": task.library.name,

@@ -12,7 +12,7 @@ from mlassay.core.errors import MachineProblem, MissingDependency, UsageError
 from mlassay.core.outcome import Outcome, Verdict
 from mlassay.core.settings import IntervalMultiStream, Server, Settings
 from mlassay.core.trace import Trace
-from mlassay.core.units import format_ns
+from mlassay.core.units import counted, format_ns
 from mlassay.loadgen.measures import Measures, measure
 from mlassay.records.folder import Run, open_run
 from mlassay.records.run_json import outcome_to_json, settings_to_json
@@ -94,7 +94,7 @@ def _text_histogram(run: Run) -> list[str]:
     low, high = int(latency.min()), int(latency.max())
     edges = np.geomspace(low, max(high, low + 1), BINS + 1)
     counts, _ = np.histogram(latency, edges)
-    lines = [f"latency of {len(latency):,} queries (log scale):"]
+    lines = [f"latency of {counted(len(latency), 'query')} (log scale):"]
     for begin, count in zip(edges[:-1], counts, strict=True):
         bar = "█" * round(BAR * count / counts.max()) or ("·" if count else "")
         lines.append(f"{format_ns(begin):>10} {bar} {count:,}" if count else f"{format_ns(begin):>10}")
@@ -142,7 +142,7 @@ def _plot_distribution(axes: Any, found: Measures, settings: Settings) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("latency, ms (from when the query was due)")
     axes.set_ylabel("queries answered, %")
-    axes.set_title(f"{len(ordered):,} queries")
+    axes.set_title(counted(len(ordered), "query"))
     wanted = getattr(settings.load, "percentile", None)
     if wanted is not None:
         axes.axhline(wanted, color="#777777", linestyle=":", label=f"p{wanted:g}")

@@ -158,6 +158,10 @@ _SAME = (
 )
 
 
+TWO_DECIMALS = 0.0051
+"""Half of the last digit of the Server rates, which the summary rounds to two decimals."""
+
+
 @check(
     "LOG007",
     Scope.RUN,
@@ -184,7 +188,7 @@ def _agree(short: object, long: object) -> bool:
     a, b = number(short), number(long)
     if a is None or b is None:
         return str(short).strip() == str(long).strip()
-    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9) or (math.isnan(a) and math.isnan(b))
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=TWO_DECIMALS) or (math.isnan(a) and math.isnan(b))
 
 
 @check(
