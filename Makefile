@@ -4,12 +4,12 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: quickstart test test-torch test-all check format clean
+.PHONY: quickstart test test-browser test-torch test-all check format clean
 
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[onnx]'
+	$(BIN)/python -m pip install --quiet -e '.[onnx,web]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.core
@@ -24,11 +24,18 @@ $(VENV)/.torch: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet '$(TORCH)' 'onnx>=1.16' 'onnxscript>=0.1'
 	@touch $@
 
+$(VENV)/.browser: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -e '.[browser]'
+	@touch $@
+
 quickstart: $(VENV)/.core   ## accuracy, four scenarios and the peak Server rate on packed photographs
 	$(BIN)/mlassay quickstart
 
 test: $(VENV)/.dev          ## the default suite
 	$(BIN)/python -m pytest
+
+test-browser: $(VENV)/.browser ## the dashboard in a real Chromium (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest -m "browser and not slow" tests/web
 
 test-torch: $(VENV)/.torch  ## what needs PyTorch: reference models, training
 	$(BIN)/python -m pytest -m "torch and not slow"

@@ -1,4 +1,4 @@
-"""`mlassay report`: tables and figures from the results database."""
+"""`mlassay report`: tables, figures and the dashboard as files, from the results database."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Examples:
   mlassay report tables                        every table of the published history
   mlassay report tables growth --as markdown   one of them, for a page
   mlassay report figures --out figures         the pictures, as SVG and PNG
+  mlassay report site --out site               the dashboard as files: open site/index.html
 """
 
 
@@ -63,4 +64,26 @@ def figures(names: tuple[str, ...], db: str | None, out: Path, as_json: bool) ->
         return 0
     for figure in written:
         click.echo(f"{figure.svg}  {figure.png}  {figure.n_results} results: {figure.title}")
+    return 0
+
+
+@report.command(epilog=EXAMPLES)
+@db_option
+@click.option("--out", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="Folder.")
+@click.option("--lang", "language", default="en", show_default=True, help="Language of the pages.")
+@json_option
+def site(db: str | None, out: Path, language: str, as_json: bool) -> int:
+    """The dashboard as files that open from disk: nothing is loaded from anywhere. Needs the web extra.
+
+    A folder that holds an older site is replaced; one with other files in it is left alone.
+    """
+    from mlassay.results.database import open_database
+    from mlassay.web.site import write_site
+
+    written = write_site(open_database(db, create=False), out, language=language)
+    if as_json:
+        emit_json(written)
+        return 0
+    click.echo(f"{written.n_pages:,} pages, {written.n_bytes / 1e6:.1f} MB: {written.path}")
+    click.echo(f"next: open {written.path / 'index.html'} in a browser")
     return 0

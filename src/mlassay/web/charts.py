@@ -99,7 +99,8 @@ def _points(points: Sequence[Point]) -> list[list[Any]]:
 
 def _short(value: float) -> float:
     """Seven figures draw any line; the table beside has the rest."""
-    return float(f"{value:.7g}")
+    short = float(f"{value:.7g}")
+    return int(short) if short.is_integer() else short
 
 
 def _said(axis: Axis, value: float) -> str:

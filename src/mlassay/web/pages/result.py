@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mlassay.results.cite import cite
 from mlassay.results.detail import ResultDetail, RunView
 from mlassay.results.detail import result as find
@@ -39,6 +41,7 @@ def result_page(context: Context, result_id: int) -> Page:
             "audits": found.audits[:MAX_AUDITS],
             "details": flat(found.details)[:MAX_SETTINGS],
             "settings": _settings(found),
+            "below": partial(below, v.path),
             "citation": citation,
         },
     )
@@ -68,9 +71,17 @@ def _links(context: Context, found: ResultDetail) -> dict[str, str]:
 
 
 def _settings(found: ResultDetail) -> list[tuple[str, str]]:
-    """What the first run that counts says about itself."""
+    """What the first run that counts says about itself, without what is switched off."""
     run = next((r for r in found.runs if r.role != "accuracy"), None)
-    return flat(run.details)[:MAX_SETTINGS] if run else []
+    said = flat(run.details) if run else []
+    return [(name, value) for name, value in said if value not in ("0", "False")][:MAX_SETTINGS]
+
+
+def below(path: str, place: str) -> str:
+    """A path as seen from the result's own folder, where it lies in it or beside it."""
+    if place.startswith(f"{path}/"):
+        return place.removeprefix(f"{path}/")
+    return "." if place == path else place
 
 
 def runs_chart(context: Context, found: ResultDetail) -> Chart | None:
