@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mlassay._version import __version__
 from mlassay.core.errors import UsageError
-from mlassay.records.atomic import machine_problems
 from mlassay.results.database import Database
 from mlassay.web.index import read_index
 from mlassay.web.links import Links
@@ -41,21 +40,19 @@ def write_site(
 ) -> Site:
     """Write every page below `out`, all or nothing. `shown` is told how many are done.
 
-    Raises UsageError when `out` holds anything but an older site.
+    Raises UsageError when `out` holds anything but an older site, OSError when the disk refuses.
     """
     _check(out)
-    with machine_problems(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        with machine_problems(out):
-            n_pages = _write_pages(database, work, language, shown)
-            _write_assets(work)
-            about = {"mlassay": __version__, "pages": n_pages, "language": language}
-            (work / MARKER).write_text(json.dumps(about) + "\n", encoding="utf-8")
-            n_bytes = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
-            work.chmod(0o755)
-            _put(work, out)
+        n_pages = _write_pages(database, work, language, shown)
+        _write_assets(work)
+        about = {"mlassay": __version__, "pages": n_pages, "language": language}
+        (work / MARKER).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        n_bytes = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
+        work.chmod(0o755)
+        _put(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Site(out, n_pages, n_bytes)
