@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlassay.cli.main import main
+from mlassay.tasks import task_registry
 from tests.tasks.medical_segmentation.kits_folder import kits
 from tests.tasks.object_detection.coco_folder import coco_2017, scenes_as_coco
 
@@ -49,6 +50,21 @@ def test_prepare_and_verify_what_was_prepared(tmp_path: Path, capsys: pytest.Cap
     assert err.split()[:2] == ["case_00000", "case_00003"]
     code, out, _ = told(capsys, "verify", "medical-segmentation", "--data", str(out_folder))
     assert code == 0
+
+
+@pytest.mark.parametrize("task", task_registry.names())
+def test_every_task_can_verify_and_prepares_or_says_why_not(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["data", "verify", task, "--data", str(tmp_path)])  # an empty folder
+    out, err = capsys.readouterr()
+    assert "not as published" in out or err.startswith("error: ")
+    assert "cannot tell whether" not in err
+    if not hasattr(task_registry.load(task), "prepare"):
+        code, _, err = told(capsys, "prepare", task, "--data", str(tmp_path), "--out", str(tmp_path / "out"))
+        assert code == 2
+        assert err.startswith(f"error: the data of {task} need no preparation: runs read the folder as it is")
 
 
 @pytest.mark.parametrize(

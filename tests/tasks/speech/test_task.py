@@ -159,11 +159,30 @@ def check_truth(opened: object) -> float:
     return scored(opened, [opened.truth(i) for i in range(2)]).value  # type: ignore[attr-defined, arg-type]
 
 
-def test_whisper_is_a_sut_of_one_s_own(tmp_path: Path) -> None:
-    folder = librispeech(tmp_path / "dev", ["HELLO", "WORLD"])
+def test_whisper_is_a_sut_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("whisper_normalizer")
+    folder = librispeech(tmp_path / "dev", ["MISTER BROWN PAID TWENTY ONE DOLLARS", "THE COLOUR OF EVERY ONE"])
     opened = TASK.open(TaskRequest(profile="whisper", data=folder))
-    assert scored(opened, ["hello", "world"]).value == 100.0  # texts, as a function of the user's returns them
-    assert "there is no target" in opened.warnings[0]
+    assert opened.warnings == ("2 of 1,633 recordings packed to 30 s: no target",)
+    said = ["Mr. Brown paid $21", "the color of everyone"]  # texts, as a function of the user's returns them
+    assert scored(opened, said).value == 100.0
+    assert scored(opened, ["mister brown paid", said[1]]).details["errors"] == 1
+    monkeypatch.setattr(dataset, "PACKED_30_S", 2)
+    opened = TASK.open(TaskRequest(profile="whisper", data=folder))
+    assert opened.target is not None
+    assert opened.target.value == pytest.approx(96.9536, abs=1e-4)
+    assert scored(opened, said).passed is True
+    assert scored(opened, said[::-1]).passed is False
+
+
+def test_whisper_without_the_normaliser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlassay.tasks.speech import task
+
+    monkeypatch.setattr(task, "can_normalise", lambda: False)
+    opened = TASK.open(TaskRequest(profile="whisper", data=librispeech(tmp_path / "dev", ["HELLO", "THE COLOUR"])))
+    assert scored(opened, ["hello", "the colour"]).value == 100.0
+    assert scored(opened, ["hello", "the color"]).details["errors"] == 1
+    assert "pip install 'mlassay[audio]'" in opened.warnings[0]
 
 
 @pytest.mark.parametrize(

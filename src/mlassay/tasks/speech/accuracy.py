@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from mlassay.tasks.answers import FirstAnswers, numbers
 from mlassay.tasks.speech.dataset import Recordings
 from mlassay.tasks.speech.labels import Labels
+from mlassay.tasks.speech.words import Compare, as_they_are, errors
 from mlassay.tasks.task import AccuracyResult, Answers, QualityTarget
-
-
-def errors(found: Sequence[str], wanted: Sequence[str]) -> int:
-    """Fewest words to change, add or leave out to make one the other (Levenshtein)."""
-    row = list(range(len(found) + 1))
-    for count, word in enumerate(wanted, 1):
-        above, row[0] = row[0], count
-        for column, ours in enumerate(found, 1):
-            above, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, above + (ours != word))
-    return row[-1]
 
 
 def word_error_rate(found: Sequence[str], wanted: Sequence[str]) -> float:
@@ -28,18 +19,20 @@ def word_error_rate(found: Sequence[str], wanted: Sequence[str]) -> float:
 
 
 def score(
-    answers: Answers, recordings: Recordings, target: QualityTarget | None, labels: Labels | None = None
+    answers: Answers,
+    recordings: Recordings,
+    target: QualityTarget | None,
+    labels: Labels | None = None,
+    compare: Compare = as_they_are,
 ) -> AccuracyResult:
     """Words in error over words said; the accuracy that is judged is 1 minus that, in per cent, as in the rule book."""
     labels = labels or recordings.labels
     stream = FirstAnswers(answers, len(recordings))
     wrong = words = exact = 0
     for index, data in stream:
-        found = labels.text(numbers(index, data, "<i8", "symbol numbers, 64-bit").tolist()).split()
-        wanted = recordings.transcripts[index].split()
-        wrong += errors(found, wanted)
-        words += len(wanted)
-        exact += found == wanted
+        found = labels.text(numbers(index, data, "<i8", "symbol numbers, 64-bit").tolist())
+        one = compare(found, recordings.transcripts[index])
+        wrong, words, exact = wrong + one.errors, words + one.words, exact + one.exact
     rate = wrong / words if words else 1.0
     wer, value = rate * 100, (1 - rate) * 100  # in this order, to the last digit of the official script
     return AccuracyResult(

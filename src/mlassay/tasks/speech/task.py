@@ -15,6 +15,7 @@ from mlassay.tasks.speech.dataset import LONGEST_S, PACKED, Recordings
 from mlassay.tasks.speech.features import FeatureRule
 from mlassay.tasks.speech.labels import CHARACTERS, SPOKEN_DIGITS, WHISPER_CHARACTERS, Labels
 from mlassay.tasks.speech.postprocess import Encoder, HearAndRun
+from mlassay.tasks.speech.words import Compare, as_they_are, can_normalise, whisper_words
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
 from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
@@ -50,6 +51,13 @@ _LABELS: Mapping[str, Labels] = {
 }
 _TARGET = QualityTarget(
     metric="word accuracy", reference=92.548, factor=0.99, source="inference rules: rnnt (100 % minus 7.452 % errors)"
+)
+_WHISPER_TARGET = QualityTarget(
+    metric="word accuracy", reference=97.9329, factor=0.99, source="inference rules v5.1: whisper"
+)
+_PLAIN = (
+    "the rule book's Whisper script compares words after OpenAI's text normaliser: pip install 'mlassay[audio]';"
+    " without it words are compared as they are, and there is no target"
 )
 _HINT = "give --data FOLDER (LibriSpeech dev-clean) or a manifest .json"
 _TIMED = "timed: waveform to features, encoder, greedy search; untimed: reading and decoding sound, loading"
@@ -103,13 +111,17 @@ def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
     name = request.options.get("labels", "whisper" if profile is WHISPER else "characters")
     if name not in _LABELS:
         raise UsageError(f"there are no labels {name!r}", hint=f"known: {', '.join(_LABELS)}")
-    target = None
+    target, compare = None, as_they_are
     if profile is WHISPER:
-        warnings = (
-            "the rule book's Whisper script compares words after OpenAI's text normaliser, which is not part of"
-            " mlassay: words are compared as they are, and there is no target",
-        )
         model = _no_model()
+        if not can_normalise():
+            warnings = (_PLAIN,)
+        else:
+            compare = whisper_words
+            if len(recordings) == dataset.PACKED_30_S:
+                target = _WHISPER_TARGET
+            else:
+                warnings = (f"{len(recordings):,} of {dataset.PACKED_30_S:,} recordings packed to 30 s: no target",)
     else:
         model = _model_of(request, profile, recordings.rule)
         if profile is RNNT and len(recordings) == dataset.DEV_CLEAN_SHORT:
@@ -117,7 +129,7 @@ def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
         elif profile is RNNT:
             whole = f"{dataset.DEV_CLEAN_SHORT:,}"
             warnings = (f"{len(recordings):,} of dev-clean's {whole} recordings under 15 s: no target",)
-    return _assemble(request, profile, recordings, model, target, _LABELS[name], warnings)
+    return _assemble(request, profile, recordings, model, target, _LABELS[name], warnings, compare)
 
 
 def _model_of(request: TaskRequest, profile: Profile, rule: FeatureRule) -> ModelSpec:
@@ -142,6 +154,7 @@ def _assemble(
     target: QualityTarget | None,
     labels: Labels,
     warnings: tuple[str, ...] = (),
+    compare: Compare = as_they_are,
 ) -> OpenTask:
     library = ItemLibrary(
         recordings.name,
@@ -156,7 +169,7 @@ def _assemble(
         model=model,
         target=target,
         encode=Encoder(labels),
-        score=partial(accuracy.score, recordings=recordings, target=target, labels=labels),
+        score=partial(accuracy.score, recordings=recordings, target=target, labels=labels, compare=compare),
         truth=lambda index: labels.numbers(recordings.transcripts[index]),
         timed=_TIMED,
         data={"name": recordings.name, **recordings.about},
