@@ -209,7 +209,7 @@ def test_a_filter_gives_the_same_events_as_choosing_afterwards(lines):
 
 
 def test_chunks_do_not_cut_events(monkeypatch):
-    monkeypatch.setattr("mlassay.records.mllog.CHUNK_BYTES", 7)
+    monkeypatch.setattr("mlassay.records.mllog.read.CHUNK_BYTES", 7)
     events, problems = events_of(f"{CLEAN}\nnoise\n{CLEAN}\n")
     assert [e.line for e in events] == [1, 3]
     assert problems == []
@@ -234,3 +234,39 @@ def test_read_log_answers_by_key(tmp_path: Path):
     assert log.first("eval_accuracy") == log.events[0]
     assert log.first("seed") is None
     assert json.loads(CLEAN.removeprefix(":::MLLOG "))["value"] == log.events[0].value
+
+
+ODD_METADATA = (
+    '{"file": "a.py", "lineno": 1}',
+    '{"file": "a.py", "lineno": 1, "x": {"y": [1]}}',
+    "{}",
+    '{"a": 1}, {"b": 2}',
+    "7",
+)
+ODD_VALUES = (
+    "1",
+    "-1.5e-3",
+    "NaN",
+    "null",
+    '"a, b"',
+    '"q\\"q"',
+    "[1, 2]",
+    '{"a": 1}',
+    "[[1], [2]]",
+    "01",
+    "1.2.3",
+    "1, 2",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(ODD_VALUES), st.sampled_from(ODD_METADATA)), min_size=1, max_size=5))
+def test_whole_blocks_read_as_line_by_line(rows: list[tuple[str, str]]) -> None:
+    """The fast ways against the patient one: a line alone with a broken neighbour is always read patiently."""
+    head = ':::MLLOG {"namespace": "", "time_ms": 5, "event_type": "POINT_IN_TIME", "key": "k", "value": '
+    text = [f'{head}{v}, "metadata": {m}}}\n' for v, m in rows]
+    together, _ = events_of("".join(text))
+    patient = []
+    for number, line in enumerate(text, 1):
+        events, _ = events_of(line + ":::MLLOG {\n")
+        patient += [e._replace(line=number) for e in events]
+    assert repr(together) == repr(patient)
