@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mlassay.backends.model_backend import Array, ModelBackend
 from mlassay.backends.onnx_providers import choose, confirm
 from mlassay.backends.options import check_bounds, option, parse_options
-from mlassay.core.errors import BadFile, MissingDependency, UsageError
+from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
 
 
@@ -120,6 +120,11 @@ def model_tensors(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec,
 
 
 def _session(path: Path, settings: Any, providers: Sequence[tuple[str, dict[str, str]]]) -> Any:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise MachineProblem(f"cannot read {path}: {reason}", hint="choose a file that you may read") from error
     try:
         return _ort().InferenceSession(str(path), settings, providers=list(providers))
     except Exception as error:

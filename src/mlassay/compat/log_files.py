@@ -6,10 +6,11 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from mlassay.compat.session import Part, Session
 from mlassay.compat.settings_objects import LogOutputSettings, LogSettings
 from mlassay.core.outcome import Outcome
 from mlassay.core.trace import Trace
@@ -19,9 +20,6 @@ from mlassay.records.loadgen_log import LogFacts, Note, Phase, write_trace_json
 from mlassay.records.loadgen_log.detail import write_detail
 from mlassay.records.loadgen_log.facts import iso_utc
 from mlassay.records.loadgen_log.summary import write_summary
-
-if TYPE_CHECKING:
-    from mlassay.compat.start import Part, Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from mlassay.compat.session import Session
 from mlassay.core.enums import Mode
-from mlassay.core.outcome import Outcome
+from mlassay.core.outcome import Outcome, Verdict
 from mlassay.core.settings import Server
 from mlassay.loadgen.judge import judge
 from mlassay.loadgen.plan import plan
 from mlassay.records.loadgen_log import Level, Note
-
-if TYPE_CHECKING:
-    from mlassay.compat.start import Session
 
 LONGEST_SEARCH = 64
 """Steps of either stage before the search gives up: no double is bisected further."""
@@ -81,8 +78,6 @@ def find_peak(session: Session) -> Outcome:
 
 def _refuse(session: Session) -> Outcome:
     """Other scenarios have no rate to search for: an error in the log, and no run."""
-    from mlassay.core.outcome import Verdict
-
     text = "Finding peak performance is only supported in Server scenarios."
     session.early.append(Note(text, Level.ERROR, name="error_invalid_config"))
     return Outcome(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from mlassay.core.errors import UsageError
+from mlassay.core.units import counted
 
 GROWTH = 2.0
 """The bracket doubles until a load fails, or halves until one passes."""
@@ -132,10 +133,8 @@ def _certainty(search: _Search, load: float, failing: float | None) -> str:
     at_load = [p for p in search.probes if p.load == load]
     passed = sum(p.passed for p in at_load)
     share = _at_least(passed, len(at_load))
-    text = (
-        f"{passed} of {len(at_load)} runs at this load were valid: so would at least {share:.0%} of further ones be,"
-        " with 95 % confidence"
-    )
+    runs = f"{counted(len(at_load), 'run')} at this load {'was' if len(at_load) == 1 else 'were'} valid"
+    text = f"{passed} of {runs}: so would at least {share:.0%} of further ones be, with 95 % confidence"
     return text if failing is None else f"{text}; the next load tried, {failing / load - 1:.1%} higher, failed"
 
 

@@ -87,7 +87,7 @@ def _free_server(wishes: Wishes, deal: Deal) -> Server:
     if wishes.scenario is Scenario.INTERACTIVE and wishes.ttft_ns is None:
         raise UsageError(
             "an interactive run without rules needs bounds on its tokens",
-            hint="give the time to first token and per output token",
+            hint="give the time to first token and per output token (--ttft, --tpot)",
         )
     tokens = None
     if wishes.ttft_ns is not None and wishes.tpot_ns is not None:
