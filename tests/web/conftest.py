@@ -100,9 +100,9 @@ class Served:
             connection.close()
 
 
-def serve(database: Database) -> Iterator[Served]:
+def serve(database: Database, runs: Path | None = None) -> Iterator[Served]:
     """The server in a thread, until the test is done."""
-    server = make_server(database)
+    server = make_server(database, runs=runs)
     with listening(0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

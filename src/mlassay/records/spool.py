@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -134,9 +135,43 @@ def read_spool(path: Path | str) -> Spooled:
     return Spooled(_joined(blocks, start_ns, start_unix_ns), cut_off=end != size)
 
 
-def _blocks(file: BinaryIO) -> Iterator[dict[str, Array]]:
-    """Whole blocks in order; leaves the file behind the last of them."""
-    row = sample = 0
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """Rows that came since the last look, times in ns since the run's start; per sample but for `issued_ns`."""
+
+    due_ns: Array  # (S,)
+    done_ns: Array  # (S,)
+    issued_ns: Array  # (R,)
+
+
+class SpoolFollower:
+    """Reads a spool file while it is being written: each look gives what came since the one before."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._offset = len(MAGIC) + _START.size
+        self._row = self._sample = 0
+
+    def look(self, *, most_blocks: int = 256) -> list[NewRows]:
+        """The next whole blocks, at most so many; none while there is no file. Raises BadFile for another file."""
+        try:
+            with open(self.path, "rb") as file:
+                begin = file.read(len(MAGIC))
+                if begin != MAGIC[: len(begin)]:
+                    raise BadFile(self.path, found="no spool file of a run", expected="a file as trace.part begins")
+                file.seek(self._offset)
+                found = list(islice(_blocks(file, self._row, self._sample), most_blocks))
+        except FileNotFoundError:
+            return []
+        for block in found:
+            self._row += len(block["due"])
+            self._sample += len(block["done"])
+            self._offset += _BLOCK.size + sum(column.nbytes for column in block.values())
+        return [NewRows(np.repeat(b["due"], b["size"]), b["done"], b["issued"]) for b in found]
+
+
+def _blocks(file: BinaryIO, row: int = 0, sample: int = 0) -> Iterator[dict[str, Array]]:
+    """Whole blocks in order, from the one that begins with a row and a sample; leaves the file behind the last."""
     while True:
         begin = file.tell()
         head = file.read(_BLOCK.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlassay.core.errors import MachineProblem, MissingDependency
@@ -17,26 +18,44 @@ PORT = 8017
 HOST = "127.0.0.1"
 
 
-def serve(database: Database, *, port: int = PORT, language: str = "en", ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C. `ready` is told the address once it answers. Raises MachineProblem when the port is taken."""
-    server = make_server(database, language=language)
+def serve(
+    database: Database,
+    *,
+    ready: Callable[[str], None],
+    port: int = PORT,
+    language: str = "en",
+    runs: Path | None = None,
+) -> None:
+    """Serve until Ctrl-C; `runs` is the folder whose runs in progress are shown. `ready` is told the address.
+
+    Raises MachineProblem when the port is taken.
+    """
+    server = make_server(database, language=language, runs=runs)
     with listening(port) as listener:
         ready(address_of(listener))
         server.run(sockets=[listener])
 
 
-def make_server(database: Database, *, language: str = "en") -> uvicorn.Server:
+def make_server(database: Database, *, language: str = "en", runs: Path | None = None) -> uvicorn.Server:
     """The server, not yet running: `run(sockets=[listening(port)])` starts it, `should_exit = True` ends it."""
     try:
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingDependency("uvicorn", extra="web", why="the dashboard's server needs it") from error
+    from mlassay.web.live import LiveView
     from mlassay.web.server import Dashboard, application
 
-    app = application(Dashboard(database, load_texts(language)))
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    texts = load_texts(language)
+    app = application(Dashboard(database, texts, live=LiveView(runs, texts) if runs else None))
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,  # listeners of the live page never leave by themselves
     )
+    return uvicorn.Server(config)
 
 
 def address_of(listener: socket.socket) -> str:

@@ -18,6 +18,7 @@ from mlassay.results.database import Database, TooSlow
 from mlassay.results.export import results_csv
 from mlassay.web.index import NOTHING, Index, read_index, state_of
 from mlassay.web.links import Links
+from mlassay.web.live import MAX_LISTENERS, LiveView
 from mlassay.web.page import Context, NoSuchPage, Page
 from mlassay.web.pages.results import matching
 from mlassay.web.render import render
@@ -28,7 +29,7 @@ try:
     from starlette.applications import Starlette
     from starlette.datastructures import Headers, MutableHeaders
     from starlette.requests import Request
-    from starlette.responses import HTMLResponse, Response
+    from starlette.responses import HTMLResponse, Response, StreamingResponse
     from starlette.routing import Route
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 except ModuleNotFoundError as error:
@@ -81,7 +82,7 @@ def assets() -> dict[str, Asset]:
 class Dashboard:
     """Pages of one database, kept until it changes. Safe to use from several threads."""
 
-    def __init__(self, database: Database, texts: Texts, *, live: bool = False, keep: int = MAX_KEPT) -> None:
+    def __init__(self, database: Database, texts: Texts, *, live: LiveView | None = None, keep: int = MAX_KEPT) -> None:
         self.database = database
         self.texts = texts
         self.live = live
@@ -111,13 +112,20 @@ class Dashboard:
         return text
 
     def text(self, page: Page, context: Context) -> str:
-        return render(page, context, live=self.live)
+        return render(page, context, live=self.live is not None)
 
     def error(self, title: str, message: str) -> str:
         """A page that says what went wrong and what to do; it needs no database."""
         page = Page(template="error.html", title=self.texts(f"error.{title}"), data={"message": message, "kind": title})
-        context = Context(None, NOTHING, Links(""), self.texts)  # type: ignore[arg-type]  # nothing is asked
-        return self.text(page, context)
+        return self.text(page, self._without_database())
+
+    def live_page(self, live: LiveView) -> str:
+        """The runs in progress; never kept."""
+        context = self._without_database()
+        return self.text(live.page(context), context)
+
+    def _without_database(self) -> Context:
+        return Context(None, NOTHING, Links(""), self.texts)  # type: ignore[arg-type]  # nothing is asked
 
     def csv(self, query: str) -> str:
         """The filtered results as comma-separated values."""
@@ -176,6 +184,18 @@ def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
         headers = {"Content-Disposition": "attachment; filename=results.csv"}
         return explained(lambda: Response(dashboard.csv(request.url.query), media_type="text/csv", headers=headers))
 
+    live = dashboard.live
+
+    def live_page(_request: Request) -> Response:
+        return HTMLResponse(
+            dashboard.live_page(live) if live else dashboard.error("not_found", ""), 200 if live else 404
+        )
+
+    def events(_request: Request) -> Response:
+        if live is None or live.listeners >= MAX_LISTENERS:
+            return Response("not here, or too many listeners\n", 404 if live is None else 503, media_type="text/plain")
+        return StreamingResponse(live.events(), media_type="text/event-stream")
+
     def asset(request: Request) -> Response:
         found = known.get(request.path_params["name"])
         if found is None:
@@ -191,6 +211,8 @@ def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
         routes=[
             Route("/static/{name}", asset),
             Route("/results.csv", csv),
+            Route("/live", live_page),
+            Route("/live/events", events),
             Route("/{path:path}", page),
         ],
         exception_handlers={Exception: failed},
