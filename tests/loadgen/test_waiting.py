@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from mlassay.loadgen import waiting
-from mlassay.loadgen.waiting import Baton, first_in_line, idle_for, quick_handover, sleeper
+from mlassay.loadgen import baton as handover
+from mlassay.loadgen.baton import Baton
+from mlassay.loadgen.waiting import first_in_line, idle_for, quick_handover, sleeper
 
 
 def answered(baton: Baton, rounds: int, pause_s: float = 0.0) -> None:
@@ -37,13 +38,13 @@ def answered(baton: Baton, rounds: int, pause_s: float = 0.0) -> None:
 
 
 def test_no_answer_is_lost_whichever_way_it_waits() -> None:
-    answered(Baton(), 5 * waiting.ROUND)
+    answered(Baton(), 5 * handover.ROUND)
 
 
 def test_slow_answers_are_waited_for_asleep() -> None:
     baton = Baton()
     answered(baton, 130, 1e-3)
-    assert baton._guess_ns > waiting.HANDOVER_SPIN_NS
+    assert baton._guess_ns > handover.HANDOVER_SPIN_NS
     before = time.thread_time_ns()
     answered(baton, 20, 5e-3)
     assert time.thread_time_ns() - before < 20e6  # of the 100 ms that it took
@@ -67,13 +68,13 @@ def test_the_cheaper_way_is_kept_and_the_other_tried_again(monkeypatch: pytest.M
     monkeypatch.setattr(time, "perf_counter_ns", lambda: clock[0])
     baton = Baton()
     spun = []
-    for _ in range(waiting.ROUND * waiting.RETRY * 2 + 1):
+    for _ in range(handover.ROUND * handover.RETRY * 2 + 1):
         spun.append(baton._spins)
         clock[0] += 30_000 if baton._spins else 10_000
         baton.learn(5_000)
-    assert spun[: waiting.ROUND] == [True] * waiting.ROUND
-    assert not any(spun[waiting.ROUND + 1 : waiting.ROUND * waiting.RETRY])
-    assert 2 * waiting.ROUND <= sum(spun) <= 4 * waiting.ROUND
+    assert spun[: handover.ROUND] == [True] * handover.ROUND
+    assert not any(spun[handover.ROUND + 1 : handover.ROUND * handover.RETRY])
+    assert 2 * handover.ROUND <= sum(spun) <= 4 * handover.ROUND
 
 
 def test_a_sleeper_is_never_early() -> None:

@@ -18,9 +18,10 @@ from mlassay.core.query import Query
 from mlassay.core.settings import IntervalMultiStream, MultiStream, Offline, Server, Settings, SingleStream
 from mlassay.core.sut import Outputs
 from mlassay.core.trace import FaultKind
+from mlassay.loadgen.baton import Baton
 from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.state import Run
-from mlassay.loadgen.waiting import Baton, sleeper
+from mlassay.loadgen.waiting import sleeper
 
 BLOCK = 65_536
 """So many queries are turned into Python objects at a time: bounded memory at any length."""

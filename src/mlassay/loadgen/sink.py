@@ -15,8 +15,8 @@ import numpy as np
 from mlassay.core.query import Query
 from mlassay.core.sut import Outputs
 from mlassay.core.trace import FaultKind
+from mlassay.loadgen.baton import Baton
 from mlassay.loadgen.faults import FaultLog
-from mlassay.loadgen.waiting import Baton
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
