@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlassay.core.enums import Division, Mode, Scenario
     from mlassay.core.errors import MlassayError
     from mlassay.core.query import Query
-    from mlassay.runs.api import run
+    from mlassay.runs.api import audit, run
 
 _PUBLIC = {
     "Division": "mlassay.core.enums",
@@ -22,10 +22,11 @@ _PUBLIC = {
     "Scenario": "mlassay.core.enums",
     "MlassayError": "mlassay.core.errors",
     "Query": "mlassay.core.query",
+    "audit": "mlassay.runs.api",
     "run": "mlassay.runs.api",
 }
 
-__all__ = ["Division", "MlassayError", "Mode", "Query", "Scenario", "__version__", "run"]
+__all__ = ["Division", "MlassayError", "Mode", "Query", "Scenario", "__version__", "audit", "run"]
 
 
 def __getattr__(name: str) -> Any:

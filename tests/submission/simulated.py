@@ -34,16 +34,20 @@ def run_folder(
     latency_ns: int = 10 * NS_PER_MS,
     accuracy: str = "accuracy=76.0%, good=38000, total=50000\n",
     test: str = "",
+    own_data: int = 0,
     **wishes: Any,
 ) -> Path:
-    """Write the folder of one run as `mlassay run` would, by a SUT that takes `latency_ns` a query."""
+    """Write the folder of one run as `mlassay run` would, by a SUT that takes `latency_ns` a query.
+
+    `own_data`: so many samples of a data set that is not the benchmark's.
+    """
     rule = load_round(round_name).benchmarks[benchmark]
     settings = resolve(
         Wishes(
             scenario=scenario, round=round_name, benchmark=benchmark, division=division, mode=mode, test=test, **wishes
         )
     )
-    total = rule.dataset_size or 1000
+    total = own_data or rule.dataset_size or 1000
     held = min(total, settings.performance_sample_count or total)
     clock = VirtualClock(start_ns=1_000)
     library = NumberLibrary(total)
@@ -57,7 +61,7 @@ def run_folder(
         path,
         settings,
         command=(f"mlassay run something --scenario {scenario.value} --round {round_name} --out {path}",),
-        request={"task": "something"},
+        request={"task": "something", "official_profile": not own_data},
         library={"name": "numbers", "total_count": total},
         sut={"name": "scripted", "model": {"file": "net.onnx", "sha256": "ab" * 32, "inputs": ["x float32 (?, 3)"]}},
         extra={"compliance_test": test} if test else {},

@@ -87,6 +87,21 @@ def test_our_own_runs_pass_in_every_layout(round_name: str, benchmark: str, tmp_
     assert len(manifest["files"]) == len(plan.files)
 
 
+@pytest.mark.parametrize("round_name", ["v0.5", "v1.1", "v5.1", "v6.0"])
+def test_runs_on_other_data_pass_in_open_and_say_so(round_name: str, tmp_path: Path) -> None:
+    """As those of the quickstart: another model on 2,000 photographs of clothing, by the rules of ResNet-50."""
+    text = "accuracy=94.050%, good=1881, total=2000\n"
+    runs = both(tmp_path, round_name, "resnet", SS, accuracy=text, own_data=2000)
+    plan = plan_pack(runs, request(tmp_path, round_name, infer=False, model="fashion-mobilenet"))
+    assert [(f.id, f.severity.value, f.found, f.expected) for f in plan.findings] == [
+        ("ACC009", "warning", "2,000 samples", "50,000")
+    ]
+    write_plan(plan, tmp_path / "out")
+    assert check(tmp_path / "out").verdict == "pass"
+    (said,) = (tmp_path / "out").rglob("open_division.md")
+    assert "(2000 samples) in place of the benchmark's" in said.read_text()
+
+
 def closed_runs(base: Path, round_name: str) -> list[Path]:
     division = Division.CLOSED
     runs = []
@@ -260,7 +275,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         return caught.value.code, out, err
 
     code, out, _ = run("--plan")
-    assert (code, out.splitlines()[-1].partition(",")[0]) == (0, "12 files")
+    assert (code, out.splitlines()[-1].partition(",")[0]) == (0, "14 files")
     assert not (tmp_path / "out").exists()
     code, out, _ = run("--plan", "--json")
     assert (code, json.loads(out)["refused"]) == (0, False)

@@ -197,7 +197,11 @@ class GeneratingSUT:
             new = [self._waiting.popleft() for _ in range(min(generator.room, len(self._waiting)))]
             done = generator.admit(new)
             first_ns = time.monotonic_ns()
-            self._sink.first_token([work.sample_id for work in new], first_ns=[first_ns] * len(new))
+            self._sink.first_token(
+                [work.sample_id for work in new],
+                first_ns=[first_ns] * len(new),
+                outputs=[np.asarray(w.made[:1], np.int64) for w in new] if self._sink.wants_outputs else None,
+            )
         self._deliver(done)
         if generator.busy:
             self._deliver(generator.step())

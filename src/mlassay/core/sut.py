@@ -45,8 +45,14 @@ class Sink(Protocol):
         boundary; stamps that lie before the issue or after now are reported as faults.
         """
 
-    def first_token(self, ids: Sequence[int], *, first_ns: Sequence[int] | None = None) -> None:
-        """The first token of these samples is out (TTFT)."""
+    def first_token(
+        self, ids: Sequence[int], *, first_ns: Sequence[int] | None = None, outputs: Outputs | None = None
+    ) -> None:
+        """The first token of these samples is out (TTFT).
+
+        `outputs`: the answers so far, one token each, where `wants_outputs` says so: compliance test TEST06 holds them
+        against the whole answers.
+        """
 
     def fail(self, error: BaseException | str, *, kind: str = FaultKind.FAILED) -> None:
         """The SUT cannot go on. Ends the run; what was measured is kept."""

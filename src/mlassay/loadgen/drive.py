@@ -32,12 +32,14 @@ def drive(
     *,
     clock: Clock | None = None,
     keep: Keep | None = None,
+    keep_first: Keep | None = None,
     watch: Watch | None = None,
     close: bool = True,
 ) -> Recording:
     """Run every plan of one run on `sut` and return all that was measured, whatever the SUT did.
 
     `keep` receives the outputs that are wanted (accuracy runs); without it outputs are dropped as they come.
+    `keep_first` receives first tokens, from SUTs that hand them over.
     `watch` looks on: progress, spooling, a reason to stop early. `close`: close the SUT at the end, so that answers
     that come too late are seen. Raises SutFailure only when the SUT cannot even open; every later breach is a fault in
     the recording. An interrupt (Ctrl-C) ends the run, not the program: the recording says "interrupted".
@@ -46,7 +48,7 @@ def drive(
     first_id = _all_first_ids(plans)
     faults = FaultLog()
     columns = Columns(first_id, tokens=settings.token_latencies)
-    sink = Completions(columns, faults, clock.now_ns, keep)
+    sink = Completions(columns, faults, clock.now_ns, keep, keep_first)
     run = Run(settings, sut, clock, columns, sink, faults)
     _open(sut, sink, samples)
     cpu = time.thread_time_ns(), time.process_time_ns()

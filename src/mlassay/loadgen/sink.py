@@ -72,6 +72,7 @@ class Completions:
         faults: FaultLog,
         now: Callable[[], int],
         keep: Keep | None = None,
+        keep_first: Keep | None = None,
     ) -> None:
         self._columns = columns
         self._done = columns.done
@@ -79,7 +80,7 @@ class Completions:
         self._row = columns.row
         self._faults = faults
         self._now = now
-        self._keep = keep
+        self._keep, self._keep_first = keep, keep_first
         self._closed = False
         self.baton: Baton | None = None  # set while the issuing thread waits for one query
         self.failed: str = ""  # why the run must end
@@ -124,8 +125,12 @@ class Completions:
         if baton is not None:
             baton.wake()
 
-    def first_token(self, ids: Sequence[int], *, first_ns: Sequence[int] | None = None) -> None:
+    def first_token(
+        self, ids: Sequence[int], *, first_ns: Sequence[int] | None = None, outputs: Outputs | None = None
+    ) -> None:
         moment = self._now()
+        if outputs is not None and self._keep_first is not None:
+            self._keep_first(ids, outputs)
         column = self._columns.first_array
         if column is None:
             return

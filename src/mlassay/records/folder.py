@@ -37,6 +37,8 @@ RUN_JSON = "run.json"
 TRACE_FILE = "trace.npz"
 SPOOL = "trace.part"
 ACCURACY_TXT = "accuracy.txt"
+TEST_KEY = "compliance_test"
+"""In `extra` of a run record: the compliance test that the run was made for."""
 LOGS = (SUMMARY, DETAIL, ACCURACY, TRACE)
 KEPT = (TRACE_FILE, *LOGS, ACCURACY_TXT)
 """Files that a record lists with their checksums, where they exist."""

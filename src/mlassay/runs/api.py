@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mlassay.core.errors import UsageError
 from mlassay.core.settings import Seeds
 from mlassay.core.units import parse_duration_ns
 from mlassay.rules.wishes import Wishes
+from mlassay.runs.audit import AuditRequest, AuditResults, audit_run
 from mlassay.runs.carry_out import RunResults
 from mlassay.runs.inference import run_inference
 from mlassay.runs.request import NOTHING, RunRequest
@@ -67,6 +68,36 @@ def run(
     """
     words = {name: value for name, value in locals().items() if name != "task"}
     return run_inference(make_request(task, **words))
+
+
+def audit(
+    run: str | Path,
+    *,
+    sut: object | None = None,
+    tests: Sequence[str] = (),
+    round: str = "",
+    accuracy: str | Path | None = None,
+    out: str | Path | None = None,
+    as_official: bool = False,
+) -> AuditResults:
+    """Run the compliance tests on the system that made the run folder `run`, and verify them.
+
+    `sut`: the same code as in `mlassay.run`, for runs of own code. `tests` empty: those that `round` (the run's own
+    round by default) wants of the benchmark. Raises MlassayError subclasses.
+
+    >>> mlassay.audit("runs/first", sut=my_function, tests=["TEST01", "TEST04"]).passed
+    """
+    return audit_run(
+        AuditRequest(
+            run=Path(run),
+            tests=tuple(tests),
+            round=round,
+            accuracy=None if accuracy is None else Path(accuracy),
+            sut=sut,
+            out=None if out is None else Path(out),
+            official=as_official,
+        )
+    )
 
 
 def make_request(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mlassay.core.enums import Mode
 from mlassay.core.errors import MlassayError
@@ -92,7 +93,15 @@ class RunResults:
         return next((p.accuracy for p in self.parts if p.accuracy is not None), None)
 
 
-def carry_out(prepared: Prepared, settings: Settings, path: Path, shown: Shown, *, close: bool = False) -> RunPart:
+def carry_out(
+    prepared: Prepared,
+    settings: Settings,
+    path: Path,
+    shown: Shown,
+    *,
+    close: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> RunPart:
     """One run in one folder. `close`: close the SUT within the run, so that answers after the end are seen.
 
     A SUT that cannot even open leaves a folder that says so; its error is passed on.
@@ -101,12 +110,14 @@ def carry_out(prepared: Prepared, settings: Settings, path: Path, shown: Shown, 
     title = f"{task.name} ({task.profile.name}), {settings.scenario.value}, {settings.mode.value}"
     shown.phase(f"{settings.scenario.value} {settings.mode.value}")
     plans = plan(settings, library.total_count, library.performance_count)
-    record = InferenceRecord.create(path, prepared, settings, plans)
+    record = InferenceRecord.create(path, prepared, settings, plans, extra)
     with AccuracyRecorder(record.accuracy_log, plans, task.encoded) as recorder:
         watch = Watch(progress=shown, spool=record.spool, on_hang=record.give_up)
-        keep = recorder.keep if recorder.wanted else None
+        keep, keep_first = (recorder.keep, recorder.keep_first) if recorder.wanted else (None, None)
         try:
-            recording = drive(settings, plans, prepared.sut, library, keep=keep, watch=watch, close=close)
+            recording = drive(
+                settings, plans, prepared.sut, library, keep=keep, keep_first=keep_first, watch=watch, close=close
+            )
         except MlassayError as error:
             record.folder.fail(error.message)
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,14 @@ class InferenceRecord:
     plans: Sequence[Plan]
 
     @classmethod
-    def create(cls, path: Path, prepared: Prepared, settings: Settings, plans: Sequence[Plan]) -> InferenceRecord:
+    def create(
+        cls,
+        path: Path,
+        prepared: Prepared,
+        settings: Settings,
+        plans: Sequence[Plan],
+        extra: Mapping[str, Any] | None = None,
+    ) -> InferenceRecord:
         request, task = prepared.request, prepared.task
         folder = RunFolder.create(
             path,
@@ -49,6 +56,10 @@ class InferenceRecord:
                 "official_profile": task.profile.official,
                 "backend": request.backend if request.sut is None else "own code",
                 "backend_options": dict(request.backend_options),
+                "workers": request.workers,
+                "max_batch": request.max_batch,
+                "max_delay_ms": request.max_delay_ms,
+                "performance_count": request.performance_count,
                 "task_options": dict(request.task_options),
                 "timed": task.timed,
                 "probed": list(prepared.probed),
@@ -61,6 +72,7 @@ class InferenceRecord:
                 "data": dict(task.data),
             },
             sut=prepared.sut.describe(),
+            extra=extra,
         )
         return cls(folder, prepared, settings, plans)
 

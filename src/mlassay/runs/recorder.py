@@ -25,12 +25,19 @@ class AccuracyRecorder:
         masks = [p.log_mask if p.log_mask is not None else np.full(len(p.index), p.whole) for p in plans]
         self._mask = np.concatenate(masks) if plans else np.empty(0, np.bool_)
         self.wanted = bool(self._mask.any())
+        self._firsts: dict[int, bytes] = {}
 
     def __enter__(self) -> AccuracyRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._writer.close()
+
+    def keep_first(self, ids: Sequence[int], outputs: Outputs) -> None:
+        """First tokens wait here for their answers."""
+        for sample_id, output in zip(ids, outputs, strict=True):
+            if 0 <= sample_id < len(self._mask) and self._mask[sample_id]:
+                self._firsts[sample_id] = self._encode(int(self._index[sample_id]), output)
 
     def keep(self, ids: Sequence[int], outputs: Outputs) -> None:
         chosen = np.asarray(ids)
@@ -41,4 +48,5 @@ class AccuracyRecorder:
         if len(chosen):
             indices = self._index[chosen].tolist()
             payloads = [self._encode(index, output) for index, output in zip(indices, outputs, strict=True)]
-            self._writer.write((chosen + self._offset).tolist(), indices, payloads)
+            firsts = [self._firsts.pop(i, b"") for i in chosen.tolist()] if self._firsts else None
+            self._writer.write((chosen + self._offset).tolist(), indices, payloads, tokens=firsts)

@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import RuleViolation, UsageError
-from mlassay.records.folder import ACCURACY_TXT, Run, open_run
+from mlassay.records.folder import ACCURACY_TXT, TEST_KEY, Run, open_run
 from mlassay.records.loadgen_log.write import ACCURACY, DETAIL, SUMMARY
+from mlassay.records.replay_file import FOLDER, kept_text
 from mlassay.rules.reader import load_round
 from mlassay.rules.round import Round
 from mlassay.submission.check import Finding, Severity
@@ -31,9 +32,6 @@ from mlassay.submission.pack_texts import (
 )
 from mlassay.submission.tree import Node, Tree
 from mlassay.submission.truncate import MAX_BYTES, hash_line, truncated
-
-TEST_KEY = "compliance_test"
-"""In `extra` of a run record: the compliance test that the run was made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +335,10 @@ def _add_once(plan: Plan, places: _Places, benchmarks: Sequence[str], runs: Sequ
                     plan.add(f"{folder}/{source.relative_to(request.code).as_posix()}", source=source)
         else:
             plan.add(f"{folder}/README.md", code_readme(runs))
-    for name, content in documentation(request, places.round).items():
+        for run in runs:
+            if run.settings.benchmark == benchmark and TEST_KEY not in run.record.extra:
+                plan.add(f"{folder}/{FOLDER}/{_replay_name(run, request)}", kept_text(run.record))
+    for name, content in documentation(request, places.round, runs).items():
         plan.add(places.under(name), content)
     if request.division is Division.OPEN and request.model:
         if len(benchmarks) > 1:
@@ -347,6 +348,13 @@ def _add_once(plan: Plan, places: _Places, benchmarks: Sequence[str], runs: Sequ
 
         mapping = json.dumps({request.model: benchmarks[0]}, indent=2) + "\n"
         plan.add(places.under("model_mapping.json"), mapping.encode())
+
+
+def _replay_name(run: Run, request: PackRequest) -> str:
+    """One name for each run of a system, the same whenever the same runs are packed."""
+    settings = run.settings
+    stamp = run.record.created_unix_ns
+    return f"{request.system.stem}_{settings.scenario.official_name}_{settings.mode.value}_{stamp}.json"
 
 
 def worst(plan: Plan) -> Severity | None:

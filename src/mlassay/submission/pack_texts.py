@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlassay.core.enums import Mode, Scenario
+from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.records.folder import Run
 from mlassay.rules.round import Round
@@ -149,10 +149,13 @@ def code_readme(runs: Sequence[Run]) -> bytes:
     return "\n".join(lines).encode()
 
 
-def documentation(request: PackRequest, round_: Round) -> dict[str, bytes]:
-    """The calibration note, where the round's layout wants it."""
+def documentation(request: PackRequest, round_: Round, runs: Sequence[Run]) -> dict[str, bytes]:
+    """The calibration note, and in open what differs from the benchmark, where the round's layout wants them."""
+    below = "" if round_.layout == "v0.5" else "documentation/"
+    deviations = _deviations(runs) if request.division is Division.OPEN else ""
+    files = {f"{below}open_division.md": deviations.encode()} if deviations else {}
     if request.calibration is None:
-        return {}
+        return files
     try:
         content = request.calibration.read_bytes()
     except OSError as error:
@@ -160,6 +163,26 @@ def documentation(request: PackRequest, round_: Round) -> dict[str, bytes]:
             request.calibration, found=str(error.strerror).lower(), expected="the calibration note"
         ) from error
     name = "calibration.adoc" if request.calibration.suffix == ".adoc" else "calibration.md"
-    if round_.layout == "v0.5":
-        return {name: content}
-    return {f"documentation/{name}": content}
+    return files | {f"{below}{name}": content}
+
+
+def _deviations(runs: Sequence[Run]) -> str:
+    """Own data, own models and changed bounds, each once. Open is free, but documented (inference rules, divisions)."""
+    lines: dict[str, None] = {}
+    for run in runs:
+        record, settings = run.record, run.settings
+        name = settings.benchmark
+        if record.request.get("official_profile") is False:
+            library = record.library
+            count = library.get("total_count")
+            lines[f"- {name}: data set {library.get('name')} ({count} samples) in place of the benchmark's."] = None
+            model = record.sut.get("model")
+            own = model.get("name") if isinstance(model, dict) else record.sut.get("name")
+            lines[f"- {name}: model {own} in place of the reference model."] = None
+        for text in settings.deviations:
+            lines[f"- {name} {settings.scenario.official_name}: {text}."] = None
+    if not lines:
+        return ""
+    head = "# What differs from the benchmark\n\n"
+    head += "These results compare with no result on the benchmark's own model and data.\n\n"
+    return head + "\n".join(lines) + "\n"

@@ -201,10 +201,12 @@ def counts_agree(result: ResultFolder) -> Iterator[Found]:
     example="found 5,000 samples; expected 50,000",
     official="accuracy_full_dataset",
     clause="Inference rules: accuracy is measured on the whole data set",
+    open_severity=Severity.WARNING,
 )
 def whole_set(result: ResultFolder) -> Iterator[Found]:
     """An accuracy run asks for every sample once. The log says how many there were, and so may accuracy.txt. Until
-    v5.0 no official tool looked; in v5.1 it only logged."""
+    v5.0 no official tool looked; in v5.1 it only logged. In the open division another number of samples is a warning:
+    the data set is not the benchmark's, so the result compares with no other, and the submission has to say so."""
     benchmark, run = result.benchmark, result.accuracy_run
     if not _has(result) or benchmark is None or run is None:
         return
@@ -216,9 +218,13 @@ def whole_set(result: ResultFolder) -> Iterator[Found]:
         said = run.log.integer("qsl_reported_total_count")
     if said is not None and said > 0:
         if said != want:
-            yield Found(run.where, f"{said:,} samples", f"{want:,}")
+            yield Found(run.where, f"{said:,} samples", f"{want:,}", hint=_OTHER_DATA)
     elif result.accuracy.total is not None and result.accuracy.total != want and not result.accuracy.partial:
-        yield Found(result.accuracy.path, f"{result.accuracy.total:,} samples", f"{want:,}")
+        found = f"{result.accuracy.total:,} samples"
+        yield Found(result.accuracy.path, found, f"{want:,}", hint=_OTHER_DATA)
+
+
+_OTHER_DATA = "run the whole data set; on other data, document it: such a result compares with no other"
 
 
 @check(

@@ -1,0 +1,240 @@
+"""Compliance tests: the same SUT runs again as each test wants it, and what it then does is held against the result.
+
+A test run differs from the run under audit in what the round's audit.config says, and in nothing else. Its folder has
+the official verify_*.txt files, so that `mlassay pack` finds it by its record and puts it where the round wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from mlassay.core.enums import Mode
+from mlassay.core.errors import BadFile, UsageError
+from mlassay.core.outcome import Outcome, Verdict
+from mlassay.core.settings import Settings
+from mlassay.core.trace import Trace
+from mlassay.records.atomic import atomic_write
+from mlassay.records.folder import TEST_KEY, Run, open_run
+from mlassay.records.loadgen_log import ACCURACY
+from mlassay.rules.audit import apply_test, find_test
+from mlassay.rules.reader import load_round, rounds
+from mlassay.rules.round import BenchmarkRule, ComplianceTest, Round
+from mlassay.runs.again import request_of
+from mlassay.runs.audit_checks import AuditCheck, Evidence, checks_of
+from mlassay.runs.audit_modified import ModifiedLibrary
+from mlassay.runs.carry_out import RunPart, Shown, Silent, carry_out
+from mlassay.runs.opened import open_task
+from mlassay.runs.prepare import Prepared, make_sut
+from mlassay.tasks.task import OpenTask
+
+NEEDS_ANSWERS = ("TEST01", "TEST03", "TEST06", "TEST08")
+"""Tests that look at what the accuracy run answered."""
+
+CANNOT = {
+    "TEST07": "it scores GPQA answers of gpt-oss-120b, which is not among the tasks",
+    "TEST08": "it needs the streaming recommender DLRMv3, which is not among the tasks",
+    "TEST09": "it counts the tokens of gpt-oss-120b or e2e-rag-qna, which are not among the tasks",
+}
+"""Tests that the rules have for models that no task here has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRequest:
+    """A run to audit. `tests` empty: those that the round wants of its benchmark."""
+
+    run: Path
+    tests: tuple[str, ...] = ()
+    round: str = ""  # whose tests; "": the run's round, and the newest for a run without rules
+    accuracy: Path | None = None  # an accuracy run of the same SUT; None: it is made
+    sut: object | None = None  # the code that answered, for runs of own code
+    out: Path | None = None
+    official: bool = False  # verdicts by the official scripts' arithmetic, flaws included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestReport:
+    """What one compliance test found."""
+
+    __test__ = False  # not a test of pytest's
+
+    test: str
+    verifies: str
+    path: Path
+    checks: tuple[AuditCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(c.passed for c in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResults:
+    """All tests of one audit."""
+
+    path: Path
+    run: Path
+    round: str
+    benchmark: str
+    accuracy: Path | None
+    official: bool
+    reports: tuple[TestReport, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return all(r.passed for r in self.reports)
+
+
+def audit_run(request: AuditRequest, *, progress: Shown | None = None) -> AuditResults:
+    """Run and verify the tests. Raises UsageError for what cannot be audited, and the errors of a run."""
+    shown = progress or Silent()
+    shown.phase("preparing")
+    run, beside = _performance_run(request.run)
+    wish = request_of(run, sut=request.sut)
+    task = open_task(wish)
+    round_ = _round(request, run)
+    benchmark = _benchmark(round_, run, task)
+    tests, notes = _tests(request.tests, round_, benchmark)
+    prepared = Prepared(request=wish, task=task, sut=make_sut(wish, task.model), settings=run.settings)
+    out = request.out or _new_folder(run)
+    try:
+        log = None
+        if any(t.id in NEEDS_ANSWERS for t in tests):
+            log = _accuracy_log(request.accuracy or beside, prepared, out, shown)
+        reports = _carry_out(tests, _Subject(run, prepared, round_, benchmark, log, request.official), out, shown)
+    finally:
+        prepared.sut.close()
+    return AuditResults(
+        path=out,
+        run=run.path,
+        round=round_.name,
+        benchmark=benchmark.id,
+        accuracy=log,
+        official=request.official,
+        reports=reports,
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    run: Run
+    prepared: Prepared
+    round: Round
+    benchmark: BenchmarkRule
+    accuracy_log: Path | None
+    official: bool
+
+
+def _carry_out(tests: Sequence[ComplianceTest], on: _Subject, out: Path, shown: Shown) -> tuple[TestReport, ...]:
+    assert on.run.outcome is not None
+    base = (on.run.settings, on.run.outcome, on.run.trace())
+    unique: tuple[Settings, Outcome, Trace] | None = None
+    reports = []
+    for test in tests:
+        settings = apply_test(on.run.settings, on.round, on.benchmark, test.id)
+        prepared, log_all = on.prepared, False
+        if test.id == "TEST03":
+            library = ModifiedLibrary(prepared.task.library)
+            prepared, log_all = replace(prepared, task=replace(prepared.task, library=library)), True
+        part = _test_run(test, prepared, settings, out / test.id, shown, log_all=log_all)
+        measured = (part.settings, part.outcome, open_run(part.path).trace())
+        against = unique if test.id == "TEST04-B" and unique else base
+        if test.id == "TEST04-A":
+            unique = measured
+        evidence = Evidence(
+            test=test,
+            task=prepared.task,
+            result=against,
+            measured=measured,
+            test_log=part.path / ACCURACY,
+            accuracy_log=on.accuracy_log,
+            official=on.official,
+            strict=on.benchmark.id.endswith("-99.9"),
+        )
+        checks = checks_of(evidence)
+        for name, text in evidence.texts(checks).items():
+            atomic_write(part.path / name, text)
+        reports.append(TestReport(test=test.id, verifies=test.verifies, path=part.path, checks=checks))
+    return tuple(reports)
+
+
+def _test_run(
+    test: ComplianceTest, prepared: Prepared, settings: Settings, path: Path, shown: Shown, *, log_all: bool
+) -> RunPart:
+    """In TEST03 every answer on the modified data is looked at."""
+    if log_all:
+        settings = replace(settings, accuracy_log=replace(settings.accuracy_log, probability=1.0, sampling_target=0))
+    return carry_out(prepared, settings, path, shown, extra={TEST_KEY: test.id})
+
+
+def _performance_run(path: Path) -> tuple[Run, Path | None]:
+    """(performance run, accuracy run of the same submission run where there is one)."""
+    beside = None
+    if (path / "performance" / "run_1").is_dir():
+        beside, path = path / "accuracy", path / "performance" / "run_1"
+    run = open_run(path)
+    if run.settings.mode is not Mode.PERFORMANCE:
+        raise UsageError(
+            f"{path} is a run in {run.settings.mode.value} mode",
+            hint="audit a performance run; give the other one with --accuracy",
+        )
+    if run.outcome is None or run.outcome.verdict is Verdict.INVALID:
+        why = run.incomplete_because or "its result is INVALID"
+        raise UsageError(f"{path} has no result to audit: {why}", hint="make a valid run first")
+    return run, beside
+
+
+def _round(request: AuditRequest, run: Run) -> Round:
+    if request.round:
+        return load_round(request.round)
+    return load_round(run.settings.round if run.settings.round != "none" else rounds("inference")[-1])
+
+
+def _benchmark(round_: Round, run: Run, task: OpenTask) -> BenchmarkRule:
+    known = (run.settings.benchmark, *task.profile.benchmarks)
+    match = next((b for b in known if b in round_.benchmarks), "")
+    if not match:
+        raise UsageError(
+            f"round {round_.name} has no benchmark for {task.name} ({task.profile.name})",
+            hint="choose a round that has one with --round; mlassay rules show ROUND lists them",
+        )
+    return round_.benchmarks[match]
+
+
+def _tests(
+    wanted: Sequence[str], round_: Round, benchmark: BenchmarkRule
+) -> tuple[list[ComplianceTest], tuple[str, ...]]:
+    """The tests to run, and what is left out with its reason."""
+    if wanted:
+        found = [find_test(round_, name) for name in wanted]
+        for test in found:
+            if test.id in CANNOT:
+                raise UsageError(f"{test.id} cannot be run: {CANNOT[test.id]}")
+        return found, ()
+    left_out = tuple(f"{t} is left out: {CANNOT[t]}" for t in benchmark.compliance if t in CANNOT)
+    found = [find_test(round_, t) for t in benchmark.compliance if t not in CANNOT]
+    if not found:
+        raise UsageError(
+            f"{round_.name} wants no compliance test of {benchmark.id}",
+            hint=f"name one with --test: {', '.join(round_.tests)}",
+        )
+    return found, left_out
+
+
+def _accuracy_log(given: Path | None, prepared: Prepared, out: Path, shown: Shown) -> Path:
+    if given is not None:
+        log = given / ACCURACY
+        if not log.is_file() or open_run(given).settings.mode is not Mode.ACCURACY:
+            raise BadFile(given, found="no accuracy run with its log", expected="the folder of a run in accuracy mode")
+        return log
+    settings = replace(prepared.settings, mode=Mode.ACCURACY)
+    return carry_out(prepared, settings, out / "accuracy", shown).path / ACCURACY
+
+
+def _new_folder(run: Run) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return run.path.parent / f"{run.path.name}-audit-{stamp}"
