@@ -1,8 +1,9 @@
 """How fast is the results database? `python benchmarks/results.py [ARCHIVE…]`
 
 Imports the first published rounds (archives found beside the repository, or the paths given), asks every named
-question, packs and aggregates a million per-query rows, and prints times, sizes and memory. Aims: import of inference
-v0.5 ≤ 5 s, each question of a page ≤ 50 ms at the 95th percentile.
+question, builds every kind of page, writes the dashboard as files, packs and aggregates a million per-query rows, and
+prints times, sizes and memory. Aims: import of inference v0.5 ≤ 5 s, each page ≤ 50 ms at the 95th percentile of the
+server's time when it is built anew, the site under 3 MB compressed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import resource
 import statistics
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +28,11 @@ from mlassay.results.importer import import_path
 from mlassay.results.rank import rank
 from mlassay.results.schema import sa
 from mlassay.results.store import sources
+from mlassay.web.index import read_index
+from mlassay.web.routes import ALONE, every_path
+from mlassay.web.server import Dashboard
+from mlassay.web.site import write_site
+from mlassay.web.texts import load_texts
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 ARCHIVES = ("inference_results_v0.5", "training_results_v0.5", "training_results_v0.6")
@@ -46,6 +53,8 @@ def main() -> int:
         report["database_bytes"] = sum(p.stat().st_size for p in Path(folder).iterdir())
         if archives:
             report["queries"] = timed_queries(database, given.repeat)
+            report["pages"] = timed_pages(database, given.repeat)
+            report["site"] = timed_site(database, Path(folder))
         report["per_query"] = timed_per_query(database)
         database.close()
     report["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -90,6 +99,53 @@ def timed_queries(database: Database, repeat: int) -> dict[str, dict[str, float]
                 times.append((time.perf_counter() - begin) * 1000)
         out[name] = {"median_ms": statistics.median(times), "p95_ms": sorted(times)[int(0.95 * (len(times) - 1))]}
     return out
+
+
+def timed_pages(database: Database, repeat: int) -> dict[str, dict[str, float]]:
+    """Every kind of page: built anew each time, and as it was kept. Seven different ones of each kind that has many."""
+    anew, keeping = (Dashboard(database, load_texts(), keep=keep) for keep in (0, 256))
+    with database.reading() as connection:
+        index = read_index(connection)
+    asked: dict[str, list[tuple[str, str]]] = {path or "overview": [(path, "")] for path in ALONE}
+    asked["results, filtered"] = [
+        ("results", "round=v0.5&scenario=Offline&division=closed&sort=-value&group=submitter")
+    ]
+    asked["results, drawn"] = [("results", "view=chart")]
+    for path in every_path(index):
+        kind, _, rest = path.partition("/")
+        if rest and len(asked.setdefault(f"{kind}/…", [])) < 7:
+            asked[f"{kind}/…"].append((path, ""))
+    out = {}
+    for name, pages in asked.items():
+        spent: dict[str, list[float]] = {"anew": [], "cpu": [], "kept": []}
+        for page in pages:
+            anew.html(*page)
+            keeping.html(*page)
+            for _ in range(repeat):
+                begin, cpu = time.perf_counter(), time.process_time()
+                anew.html(*page)
+                spent["anew"].append((time.perf_counter() - begin) * 1000)
+                spent["cpu"].append((time.process_time() - cpu) * 1000)
+                begin = time.perf_counter()
+                keeping.html(*page)
+                spent["kept"].append((time.perf_counter() - begin) * 1000)
+        out[name] = {"median_ms": statistics.median(spent["anew"]), "p95_ms": p95(spent["anew"]),
+                     "cpu_p95_ms": p95(spent["cpu"]), "kept_p95_ms": p95(spent["kept"])}  # fmt: skip
+    return out
+
+
+def p95(values: list[float]) -> float:
+    return sorted(values)[int(0.95 * (len(values) - 1))]
+
+
+def timed_site(database: Database, folder: Path) -> dict[str, float]:
+    begin = time.perf_counter()
+    site = write_site(database, folder / "site")
+    spent = time.perf_counter() - begin
+    with tarfile.open(folder / "site.tgz", "w:gz") as archive:
+        archive.add(site.path, "site")
+    packed = (folder / "site.tgz").stat().st_size
+    return {"write_s": spent, "pages": site.n_pages, "mb": site.n_bytes / 1e6, "compressed_mb": packed / 1e6}
 
 
 def timed_per_query(database: Database) -> dict[str, float]:
@@ -150,6 +206,14 @@ def text(report: dict[str, object]) -> str:
     lines.append("questions (ms)                     median      p95")
     for name, spent in report["queries"].items():  # type: ignore[attr-defined]
         lines.append(f"  {name:<30} {spent['median_ms']:8.1f} {spent['p95_ms']:8.1f}")
+    lines.append("pages (ms)                         median      p95  p95 CPU p95 kept")
+    for name, spent in report.get("pages", {}).items():  # type: ignore[attr-defined]
+        lines.append(
+            f"  {name:<30} {spent['median_ms']:8.1f} {spent['p95_ms']:8.1f} {spent['cpu_p95_ms']:8.1f} "
+            f"{spent['kept_p95_ms']:8.1f}"
+        )
+    lines.append("the dashboard as files")
+    lines += [f"  {name:<24} {value:12.3f}" for name, value in report.get("site", {}).items()]  # type: ignore[attr-defined]
     lines.append("one million queries")
     lines += [f"  {name:<24} {value:12.3f}" for name, value in report["per_query"].items()]  # type: ignore[attr-defined]
     lines.append(f"peak memory: {report['peak_memory_mib']:.0f} MiB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_every_page_that_links_lead_to_exists_and_carries_nothing_that_was_submi
     wanted = {"", "results", "results.csv", "result", "run", "system", "submitter", "submitters", "task", "tasks"}
     assert kinds == wanted | {"rank", "compare", "history", "glossary"}
     for path, text in pages.items():
-        if path == "/results.csv":
+        if path == "/results.csv" or path.endswith(".json"):
             continue
         for tag, attributes in Elements(text).found:
             assert not any(name.startswith("on") for name in attributes), (path, tag, attributes)
@@ -182,6 +183,21 @@ def test_the_download_is_no_formula(server: Served) -> None:
     lines = text.splitlines()
     assert lines[0].startswith("key,suite,round,division,")
     assert sum(",Offline," in line for line in lines) == 3
+
+
+def test_one_result_for_programs(server: Served) -> None:
+    text = server.ask("/results?submitter=Acme&scenario=Offline").text
+    link = next(x for x in Elements(text).links if x.startswith("/result/"))
+    answer = server.ask(f"{link}.json")
+    assert answer.headers["content-type"] == "application/json"
+    data = json.loads(answer.text)
+    assert (data["result"]["value"], data["result"]["unit"], data["runs"][0]["role"]) == (
+        100.0,
+        "samples/s",
+        "performance",
+    )
+    assert server.ask("/result/000000000000.json").status == 404
+    assert server.ask("/result/..%2f..%2fx.json").status == 404
 
 
 def test_files_are_sent_once(server: Served) -> None:

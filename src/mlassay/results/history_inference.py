@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlassay.results.labels import benchmark_title
-from mlassay.results.published_rows import closed_results, sources_of
-from mlassay.results.queries import Filter, ResultView, grouped, results
+from mlassay.results.published_rows import closed_results, published_results, sources_of
+from mlassay.results.queries import Filter, ResultView, grouped
 from mlassay.results.schema import sa
 from mlassay.results.table import Cell, Table
 
@@ -87,7 +87,7 @@ def frameworks(connection: sa.Connection) -> Table:
     for name in extra:
         marks = ("X" if counts.get((name, kind)) else "" for kind in CLASSES)
         body.append((f"{name} (not in the published table)", *marks))
-    rows = results(connection, INFERENCE)
+    rows = published_results(connection, INFERENCE)
     why = sorted({f"{r.submitter} {r.system}: {r.class_from}" for r in rows if r.class_from.startswith("override")})
     return Table(
         id="frameworks",
@@ -175,7 +175,7 @@ def inference_scores(connection: sa.Connection) -> Table:
 
 def quotations(connection: sa.Connection) -> Table:
     """What publications say and the imported data do not give: quoted, with the nearest number that they do give."""
-    rows = results(connection, INFERENCE)
+    rows = published_results(connection, INFERENCE)
     organisations = str(len({r.submitter for r in rows})) if rows else None
     fourteenth = "the repository holds the directories of so many organisations; the fourteenth is not in it"
     counted = "one results/<system>/<benchmark>/<scenario> directory counted once; the quotation's rule is not stated"

@@ -126,7 +126,8 @@ def joined() -> sa.Join:
     return tables.result.join(tables.source, tables.result.c.source_id == tables.source.c.id)
 
 
-def _where(wanted: Filter, without: str = "") -> list[sa.ColumnElement[bool]]:
+def conditions(wanted: Filter, without: str = "") -> list[sa.ColumnElement[bool]]:
+    """What a query must fulfil; `without` leaves one column's choice out."""
     r = tables.result.c
     out: list[sa.ColumnElement[bool]] = []
     for name in FACETS:
@@ -162,7 +163,7 @@ def results(
     query = (
         sa.select(*columns())
         .select_from(joined())
-        .where(*_where(wanted or Filter()))
+        .where(*conditions(wanted or Filter()))
         .order_by(*(column for name in order for column in _order(name)), tables.result.c.id)
         .limit(max(0, min(limit, MAX_ROWS)))
         .offset(max(0, offset))
@@ -193,7 +194,7 @@ def _order(name: str) -> list[sa.ColumnElement[Any]]:
 
 def count(connection: sa.Connection, wanted: Filter | None = None) -> int:
     """How many results match."""
-    query = sa.select(sa.func.count()).select_from(joined()).where(*_where(wanted or Filter()))
+    query = sa.select(sa.func.count()).select_from(joined()).where(*conditions(wanted or Filter()))
     return int(connection.execute(query).scalar_one())
 
 
@@ -207,7 +208,7 @@ def facets(
         query = (
             sa.select(column, sa.func.count())
             .select_from(joined())
-            .where(*_where(wanted or Filter(), without=name))
+            .where(*conditions(wanted or Filter(), without=name))
             .group_by(column)
             .order_by(sa.func.count().desc(), column)
             .limit(500)
@@ -224,7 +225,7 @@ def grouped(connection: sa.Connection, by: Sequence[str], wanted: Filter | None 
     query = (
         sa.select(*chosen, sa.func.count())
         .select_from(joined())
-        .where(*_where(wanted or Filter()))
+        .where(*conditions(wanted or Filter()))
         .group_by(*chosen)
         .order_by(*chosen)
         .limit(MAX_ROWS)

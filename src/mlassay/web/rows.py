@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlassay.results.extras import Extras, extras_of
+from mlassay.results.plotted import PlotView
 from mlassay.results.queries import ResultView
 from mlassay.results.schema import sa
 from mlassay.web.links import Links
@@ -66,20 +67,19 @@ def rows_of(connection: sa.Connection, views: Sequence[ResultView], links: Links
     ]
 
 
-def axis_values(row: Row) -> dict[str, float | None]:
+def axis_values(view: ResultView | PlotView, extras: Extras) -> dict[str, float | None]:
     """One number per axis that a plot may have; latencies in ms."""
-    v, e = row.view, row.extras
     return {
-        "value": v.value,
-        "per_chip": v.per_chip,
-        "chips": v.chips,
-        "nodes": v.nodes,
-        "accuracy": e.accuracy,
-        "p50": _ms(e.p50_ns),
-        "p90": _ms(e.p90_ns),
-        "p99": _ms(e.p99_ns),
-        "power": v.power_value,
-        "duration": e.duration_s,
+        "value": view.value,
+        "per_chip": view.per_chip,
+        "chips": view.chips,
+        "nodes": view.nodes,
+        "accuracy": extras.accuracy,
+        "p50": _ms(extras.p50_ns),
+        "p90": _ms(extras.p90_ns),
+        "p99": _ms(extras.p99_ns),
+        "power": view.power_value,
+        "duration": extras.duration_s,
     }
 
 
@@ -87,25 +87,43 @@ def _ms(ns: int | None) -> float | None:
     return None if ns is None else ns / 1e6
 
 
-def script_rows(rows: Sequence[Row]) -> dict[str, Any]:
-    """Columns for the script: each facet as a list of its values and, for each row, which; each axis as numbers."""
+PLOT_FACETS = ("suite", "benchmark", "scenario", "submitter", "system", "processor_class", "framework_label")
+
+
+def script_plot(connection: sa.Connection, views: Sequence[PlotView], links: Links) -> dict[str, Any]:
+    """Columns that the scatter plot is drawn from."""
+    extras = extras_of(connection, [v.id for v in views])
+    return _columns(views, [extras[v.id] for v in views], PLOT_FACETS, links)
+
+
+def script_rows(rows: Sequence[Row], links: Links) -> dict[str, Any]:
+    """Columns for the script among files, which filters and sorts by them besides."""
+    columns = _columns([r.view for r in rows], [r.extras for r in rows], FACETS, links)
+    return {
+        **columns,
+        "published": [r.view.published for r in rows],
+        "search": [_searched(r.view) for r in rows],
+    }
+
+
+def _columns(
+    views: Sequence[ResultView | PlotView], extras: Sequence[Extras], names: Sequence[str], links: Links
+) -> dict[str, Any]:
+    """Each facet as a list of its values and, for each row, which; each axis that has any numbers."""
     facets: dict[str, Any] = {}
-    for name in FACETS:
+    for name in names:
         values: dict[str, int] = {}
-        at = [values.setdefault(getattr(r.view, name), len(values)) for r in rows]
+        at = [values.setdefault(getattr(v, name), len(values)) for v in views]
         facets[name] = {"values": list(values), "at": at}
     axes: dict[str, list[float | None]] = {name: [] for name in AXES}
-    for row in rows:
-        for name, value in axis_values(row).items():
+    for view, extra in zip(views, extras, strict=True):
+        for name, value in axis_values(view, extra).items():
             axes[name].append(None if value is None else float(f"{value:.7g}"))
     return {
         "facets": facets,
         "axes": {name: values for name, values in axes.items() if any(v is not None for v in values)},
-        "units": [r.view.unit for r in rows],
-        "higher": [r.view.higher_is_better for r in rows],
-        "published": [r.view.published for r in rows],
-        "links": [r.href for r in rows],
-        "search": [_searched(r.view) for r in rows],
+        "units": [v.unit for v in views],
+        "links": [links.result(v.key) for v in views],
     }
 
 

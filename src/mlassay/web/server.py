@@ -5,7 +5,9 @@ Pages are built anew when the database has changed, and kept until then.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ from urllib.parse import parse_qs
 
 from mlassay.core.errors import MissingDependency, MlassayError, UsageError
 from mlassay.results.database import Database, TooSlow
+from mlassay.results.detail import result
 from mlassay.results.export import results_csv
 from mlassay.web.index import NOTHING, Index, read_index, state_of
 from mlassay.web.links import Links
@@ -133,6 +136,15 @@ class Dashboard:
             context = Context(connection, NOTHING, Links("results.csv"), self.texts)
             return results_csv(matching(context, fields_of(query), MAX_CSV_ROWS))
 
+    def json(self, name: str) -> str:
+        """Everything about one result, for programs. Raises NoSuchPage."""
+        with self.database.reading(seconds=SECONDS) as connection:
+            index = self._index_for(state_of(connection)) or read_index(connection)
+            if name not in index.results:
+                raise NoSuchPage(self.texts("error.no_page", path=f"result/{name[:100]}.json"))
+            found = result(connection, index.results[name])
+        return json.dumps(dataclasses.asdict(found), ensure_ascii=False, indent=1)
+
     def _known(self, state: str, path: str, query: str) -> str | None:
         with self._lock:
             if self._index is None or self._index.state != state or (path, query) not in self._kept:
@@ -184,6 +196,11 @@ def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
         headers = {"Content-Disposition": "attachment; filename=results.csv"}
         return explained(lambda: Response(dashboard.csv(request.url.query), media_type="text/csv", headers=headers))
 
+    def as_json(request: Request) -> Response:
+        name = request.path_params["name"]
+        headers = {"Content-Disposition": "attachment; filename=result.json"}
+        return explained(lambda: Response(dashboard.json(name), media_type="application/json", headers=headers))
+
     live = dashboard.live
 
     def live_page(_request: Request) -> Response:
@@ -211,6 +228,7 @@ def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
         routes=[
             Route("/static/{name}", asset),
             Route("/results.csv", csv),
+            Route("/result/{name}.json", as_json),
             Route("/live", live_page),
             Route("/live/events", events),
             Route("/{path:path}", page),

@@ -64,6 +64,7 @@ def _links(context: Context, found: ResultDetail) -> dict[str, str]:
         "similar": links.results(
             suite=v.suite, benchmark=v.benchmark, scenario=v.scenario, round=v.round, division=v.division
         ),
+        "json": "" if links.static else links(f"result/{digest(v.key)}.json"),
         "rank": links.rank(v.suite, v.benchmark, v.scenario, v.round)
         if v.division == "closed" and v.value is not None
         else "",

@@ -1,6 +1,6 @@
 """The table of all results: filtered, sorted, grouped, drawn; every state of it is an address.
 
-On the server the database filters and sorts, a hundred rows a page. Among files the page holds every row, and
+On the server the database filters and sorts, fifty rows a page. Among files the page holds every row, and
 `static/results.js` does the same to them.
 """
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlassay.results.labels import benchmark_title
+from mlassay.results.plotted import plotted
 from mlassay.results.queries import FACETS as QUERY_FACETS
 from mlassay.results.queries import Filter, ResultView, count, facets, results
 from mlassay.web.page import Context, Page
-from mlassay.web.rows import AXES, FACETS, chosen_texts, rows_of, script_rows
+from mlassay.web.rows import AXES, FACETS, chosen_texts, rows_of, script_plot, script_rows
 
-PER_PAGE = 100
+PER_PAGE = 50
 MAX_POINTS = 2000
 MAX_STATIC = 5000
 SORTS = ("benchmark", "scenario", "round", "submitter", "system", "value")
@@ -76,9 +77,12 @@ def results_page(context: Context, query: Query) -> Page:
     order = [o for o in (asked.group, asked.sort) if o]
     views = results(connection, asked.wanted, order=(*order, *DEFAULT_ORDER), limit=limit, offset=offset)
     rows = rows_of(connection, views, links)
-    drawn = rows if context.static else []
-    if asked.view == "chart":
-        drawn = rows_of(connection, results(connection, asked.wanted, limit=MAX_POINTS), links)
+    held, n_held = None, n
+    if context.static:
+        held, n_held = script_rows(rows, links), len(rows)
+    elif asked.view == "chart":
+        points = plotted(connection, asked.wanted, limit=MAX_POINTS)
+        held, n_held = script_plot(connection, points, links), len(points)
     return Page(
         template="results.html",
         title=context.t("results.heading"),
@@ -106,12 +110,8 @@ def results_page(context: Context, query: Query) -> Page:
             },
             "csv_href": links("results.csv", asked.kept),
             "pages": _pages(context, asked, at, last_page, n) if not context.static else None,
-            "script_rows": script_rows(drawn) if drawn else None,
-            "cut_off": MAX_STATIC
-            if context.static and n > MAX_STATIC
-            else MAX_POINTS
-            if len(drawn) < n and drawn
-            else 0,
+            "script_rows": held,
+            "cut_off": n_held if n_held < n else 0,
         },
     )
 

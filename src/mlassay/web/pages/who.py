@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlassay.results.detail import SystemView, systems_named
-from mlassay.results.queries import Filter, grouped, results
+from mlassay.results.queries import Filter, count, grouped, results
 from mlassay.web.numbers import number
 from mlassay.web.page import Context, Page
 from mlassay.web.rows import rows_of
 
-MAX_ROWS = 500
+MAX_ROWS = 100
 MAX_FACTS = 120
 
 
@@ -57,7 +57,7 @@ def submitter(context: Context, name: str) -> Page:
 
 def system(context: Context, submitter_name: str, name: str) -> Page:
     """One system: how it was described, and every result of it."""
-    t, links = context.t, context.links
+    links = context.links
     wanted = Filter(submitter=(submitter_name,), system=(name,))
     views = results(context.connection, wanted, limit=MAX_ROWS)
     descriptions = systems_named(context.connection, [v.system_id for v in views if v.system_id is not None])
@@ -69,10 +69,10 @@ def system(context: Context, submitter_name: str, name: str) -> Page:
             "submitter": submitter_name,
             "submitter_href": links.submitter(submitter_name),
             "rows": rows_of(context.connection, views, links),
+            "n": count(context.connection, wanted),
             "all_href": links.results(submitter=submitter_name, system=name),
             "descriptions": [_described(context, d) for d in descriptions[:6]],
             "title_written": next((d.title for d in descriptions if d.title), ""),
-            "t": t,
         },
     )
 
