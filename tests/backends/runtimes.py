@@ -9,7 +9,23 @@ from typing import Any
 
 import pytest
 
-MODULES = {"openvino": "openvino", "torch": "torch", "litert": "ai_edge_litert", "opencv": "cv2"}
+MODULES = {
+    "openvino": "openvino",
+    "torch": "torch",
+    "litert": "ai_edge_litert",
+    "opencv": "cv2",
+    "tensorflow": "tensorflow",
+    "armnn": "pyarmnn",
+}
+"""Backends of one pass beside ONNX Runtime, and what must be importable for each."""
+
+GENERATORS = {
+    "onnx-generation": "onnxruntime",
+    "openvino-generation": "openvino",
+    "torch-generation": "torch",
+    "llama-cpp": "llama_cpp",
+}
+"""Backends that generate token by token."""
 
 TOLERANCE = 2e-5
 """Largest difference of the packed classifier's logits (they reach 5.5) from ONNX Runtime's; 3.4e-6 was measured."""
@@ -37,11 +53,12 @@ WAYS = [
     Way("litert", {"xnnpack": "no", "threads": 2}),
     Way("opencv"),
     Way("opencv", {"max_batch": 1}),
+    Way("tensorflow"),
 ]
 
 
 def installed(name: str) -> bool:
-    return importlib.util.find_spec(MODULES.get(name, name)) is not None
+    return importlib.util.find_spec({**MODULES, **GENERATORS}.get(name, name)) is not None
 
 
 def params(ways: Sequence[Way]) -> list[Any]:

@@ -191,6 +191,7 @@ def test_samples_of_a_wrong_shape_are_the_suts_failure(way: Way, tmp_path: Path)
         ("torch", "torch", "torch", "torch"),
         ("litert", "ai_edge_litert", "ai-edge-litert", "litert"),
         ("opencv", "cv2", "opencv-python-headless", "opencv"),
+        ("tensorflow", "tensorflow", "tensorflow", "tensorflow"),
     ],
 )
 def test_without_the_library(

@@ -170,7 +170,7 @@ def test_a_run_that_is_ended_leaves_what_it_measured(tmp_path: Path, end: signal
 
 
 ERRORS = [
-    (("run", "image-clasification", "-s", "offline"), 2, "did you mean image-classification?"),
+    (("run", "image-clasification", "-s", "offline"), 2, "did you mean image-classification"),
     (("run", "image-classification", "-s", "server"), 2, "let --mode find-peak find the highest valid one"),
     (("run", "image-classification", "-s", "offline", "--model", "nope.onnx"), 2, "there is no model 'nope.onnx'"),
     (("run", "image-classification", "-s", "offline", "--data", "nowhere"), 2, "nowhere does not exist"),

@@ -13,6 +13,7 @@ backend_registry = registry(
         "mlassay.backends.onnxruntime:OnnxRuntime",
         "ONNX models on ONNX Runtime, every execution provider",
         "onnx",
+        "onnxruntime",
     ),
     Entry(
         "openvino",
@@ -31,8 +32,48 @@ backend_registry = registry(
         "mlassay.backends.litert:LiteRt",
         "TFLite models on LiteRT (TensorFlow Lite)",
         "litert",
+        "ai_edge_litert",
     ),
-    Entry("opencv", "mlassay.backends.opencv:OpenCvDnn", "ONNX models on OpenCV's dnn module", "opencv"),
+    Entry(
+        "tensorflow",
+        "mlassay.backends.tensorflow:TensorFlow",
+        "SavedModels, Keras and TFLite models on TensorFlow",
+        "tensorflow",
+    ),
+    Entry(
+        "armnn",
+        "mlassay.backends.armnn:ArmNn",
+        "TFLite models on Arm NN: Arm processors and Mali graphics",
+        module="pyarmnn",
+        install="apt-get install python3-pyarmnn, and let this Python see it",
+    ),
+    Entry("opencv", "mlassay.backends.opencv:OpenCvDnn", "ONNX models on OpenCV's dnn module", "opencv", "cv2"),
+    Entry(
+        "onnx-generation",
+        "mlassay.backends.onnx_generation:OnnxGeneration",
+        "language models as ONNX files on ONNX Runtime, token by token, continuous batching",
+        "onnx",
+        "onnxruntime",
+    ),
+    Entry(
+        "openvino-generation",
+        "mlassay.backends.openvino_generation:OpenVinoGeneration",
+        "language models as ONNX files on OpenVINO, token by token, continuous batching",
+        "openvino",
+    ),
+    Entry(
+        "torch-generation",
+        "mlassay.backends.torch_generation:TorchGeneration",
+        "language models as ONNX files on PyTorch, token by token, continuous batching",
+        "torch",
+    ),
+    Entry(
+        "llama-cpp",
+        "mlassay.backends.llama_cpp:LlamaCpp",
+        "language models as GGUF files on llama.cpp, token by token, continuous batching",
+        "llama-cpp",
+        "llama_cpp",
+    ),
 )
 """Every backend by name; plug-ins join through the entry-point group "mlassay.backends".
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,32 @@ class StepModel(Protocol):
         """tokens and positions (B, T), mask (B, P + T), 0 for padding -> logits of the last position (B, V), cache."""
 
 
+class Engine(Protocol):
+    """What generates: prompts are admitted while there is room, and every step gives each of them one more token."""
+
+    steps: int  # passes so far
+    tokens: int  # made so far
+
+    @property
+    def room(self) -> int:
+        """Prompts that may be admitted now."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def admit(self, works: Sequence[Work]) -> list[Work]:
+        """Read prompts; each gets its first token. Returns those that are finished by it already."""
+
+    def step(self) -> list[Work]:
+        """One more token for every prompt. Returns those that are finished."""
+
+    def drop(self) -> None:
+        """Forget every prompt."""
+
+    def close(self) -> None:
+        """Give back what was loaded."""
+
+
 @dataclass(slots=True)
 class Work:
     """One prompt on its way."""
@@ -40,6 +67,13 @@ class Work:
     sample_id: int
     prompt: Tokens
     made: list[int] = field(default_factory=list)
+
+    def take(self, logits: NDArray[Any], how: Generation) -> bool:
+        """Write the likeliest token, (V,) -> whether the prompt is finished. May write into `logits`."""
+        if len(self.made) + 1 < how.least:
+            logits[list(how.ends)] = -np.inf
+        self.made.append(int(logits.argmax()))
+        return self.made[-1] in how.ends or len(self.made) >= how.most
 
 
 @dataclass(slots=True)
@@ -71,7 +105,7 @@ class Batch:
 
 
 class Generator:
-    """The loop over a StepModel: pure of clocks and threads. `report` hears of first tokens and of finished prompts."""
+    """An Engine over a StepModel: pure of clocks and threads."""
 
     def __init__(self, model: StepModel, how: Generation, max_batch: int) -> None:
         self._model, self._how, self._max_batch = model, how, max_batch
@@ -87,7 +121,6 @@ class Generator:
         return bool(self._batch.works)
 
     def admit(self, works: Sequence[Work]) -> list[Work]:
-        """Read some prompts together; each gets its first token. Returns those that are finished by it already."""
         longest = max(len(work.prompt) for work in works)
         tokens = np.stack([_left_padded(work.prompt[None], longest, 1)[0] for work in works])
         mask = np.stack([_left_padded(np.ones((1, len(w.prompt)), np.int64), longest, 1)[0] for w in works])
@@ -98,7 +131,6 @@ class Generator:
         return done
 
     def step(self) -> list[Work]:
-        """One more token for every prompt of the batch. Returns those that are finished."""
         batch = self._batch
         last = np.asarray([[work.made[-1]] for work in batch.works], np.int64)
         mask = np.concatenate([batch.mask, np.ones((len(last), 1), np.int64)], 1)
@@ -111,40 +143,36 @@ class Generator:
     def drop(self) -> None:
         self._batch = Batch()
 
+    def close(self) -> None:
+        self.drop()
+
     def _write(self, batch: Batch, logits: NDArray[Any]) -> list[Work]:
         self.steps += 1
         self.tokens += len(batch.works)
-        done = []
-        for work, row in zip(batch.works, logits, strict=True):
-            if len(work.made) + 1 < self._how.least:
-                row = row.copy()
-                row[list(self._how.ends)] = -np.inf
-            work.made.append(int(row.argmax()))
-            if work.made[-1] in self._how.ends or len(work.made) >= self._how.most:
-                done.append(work)
-        return done
+        rows = zip(batch.works, logits, strict=True)
+        return [work for work, row in rows if work.take(row, self._how)]
 
 
-class GeneratingSUT:
+class GeneratingSUT(ABC):
     """A SUT that generates on its own thread. Samples are arrays of prompt tokens, answers arrays of new tokens."""
 
     name = "generation"
 
     def __init__(self, how: Generation, max_batch: int) -> None:
-        self.how, self._max_batch = how, max_batch
+        self.how, self.max_batch = how, max_batch
         self._waiting: deque[Work] = deque()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def load_model(self) -> StepModel:
+    @abstractmethod
+    def load_engine(self) -> Engine:
         """Make the model ready; what a runtime must say."""
-        raise TypeError(f"{type(self).__name__} does not say how its model is loaded")
 
     def open(self, sink: Sink, samples: SampleLibrary) -> None:
         self._sink, self._samples = sink, samples
         if self._thread is None:
-            self._generator = Generator(self.load_model(), self.how, self._max_batch)
+            self._engine = self.load_engine()
             self._stopping = False
             self._thread = threading.Thread(target=self._work, name="mlassay-generation", daemon=True)
             self._thread.start()
@@ -154,8 +182,8 @@ class GeneratingSUT:
         self._waiting.extend(Work(i, np.asarray(p, np.int64)) for i, p in zip(query.ids, prompts, strict=True))
         self._wake.set()
 
-    def flush(self) -> None:
-        """Nothing waits for company: the thread takes what there is at every step."""
+    def flush(self) -> None:  # noqa: B027 - nothing waits for company: the thread takes what there is at every step
+        pass
 
     def close(self) -> None:
         if self._thread is None:
@@ -163,8 +191,10 @@ class GeneratingSUT:
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=30)
-        self._thread = None
         self._waiting.clear()
+        if not self._thread.is_alive():  # a runtime that hangs must not lose its memory under way
+            self._engine.close()
+        self._thread = None
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -173,29 +203,29 @@ class GeneratingSUT:
             "end_tokens": list(self.how.ends),
             "most_new_tokens": self.how.most,
             "fewest_new_tokens": self.how.least,
-            "batch": {"max": self._max_batch, "kind": "continuous: prompts join and leave at every step"},
+            "batch": {"max": self.max_batch, "kind": "continuous: prompts join and leave at every step"},
         }
 
     def _work(self) -> None:
-        generator = self._generator
+        engine = self._engine
         while not self._stopping:
-            if not self._waiting and not generator.busy:
+            if not self._waiting and not engine.busy:
                 self._wake.wait()
                 self._wake.clear()
                 continue
             try:
-                self._advance(generator)
+                self._advance(engine)
             except Exception as error:  # noqa: BLE001 - whatever a runtime raises must end the run, not the thread
                 self._waiting.clear()
-                generator.drop()
+                engine.drop()
                 self._sink.fail(error)
 
-    def _advance(self, generator: Generator) -> None:
+    def _advance(self, engine: Engine) -> None:
         """Let the waiting in, then one step."""
         done: list[Work] = []
-        if self._waiting and generator.room:
-            new = [self._waiting.popleft() for _ in range(min(generator.room, len(self._waiting)))]
-            done = generator.admit(new)
+        if self._waiting and engine.room:
+            new = [self._waiting.popleft() for _ in range(min(engine.room, len(self._waiting)))]
+            done = engine.admit(new)
             first_ns = time.monotonic_ns()
             self._sink.first_token(
                 [work.sample_id for work in new],
@@ -203,8 +233,8 @@ class GeneratingSUT:
                 outputs=[np.asarray(w.made[:1], np.int64) for w in new] if self._sink.wants_outputs else None,
             )
         self._deliver(done)
-        if generator.busy:
-            self._deliver(generator.step())
+        if engine.busy:
+            self._deliver(engine.step())
 
     def _deliver(self, done: Sequence[Work]) -> None:
         if done:

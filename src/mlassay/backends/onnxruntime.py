@@ -50,10 +50,10 @@ class OnnxRuntime(ModelBackend):
     def _load(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
         ort = _ort()
         providers = choose(self.options.provider, self.options.provider_options, ort)
-        self._session = _session(self.path, self._settings(ort), providers)
+        self._session = open_session(self.path, self._settings(ort), providers)
         confirm(providers, self._session.get_providers())
         self._session.disable_fallback()  # a failing device must be seen, not replaced
-        inputs, outputs = _tensors(self._session)
+        inputs, outputs = tensors_of(self._session)
         self._output_names = [tensor.name for tensor in outputs]
         self._providers = self._session.get_providers()
         if self.options.io_binding:
@@ -116,10 +116,10 @@ def model_tensors(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec,
     settings = ort.SessionOptions()
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     settings.log_severity_level = 3
-    return _tensors(_session(path, settings, [("CPUExecutionProvider", {})]))
+    return tensors_of(open_session(path, settings, [("CPUExecutionProvider", {})]))
 
 
-def _session(path: Path, settings: Any, providers: Sequence[tuple[str, dict[str, str]]]) -> Any:
+def open_session(path: Path, settings: Any, providers: Sequence[tuple[str, dict[str, str]]]) -> Any:
     try:
         path.open("rb").close()
     except OSError as error:
@@ -138,7 +138,7 @@ def _session(path: Path, settings: Any, providers: Sequence[tuple[str, dict[str,
         ) from error
 
 
-def _tensors(session: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+def tensors_of(session: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     def spec(tensor: Any) -> TensorSpec:
         shape = tuple(size if isinstance(size, int) and size > 0 else None for size in tensor.shape)
         kind = re.sub(r"tensor\((.*)\)", r"\1", tensor.type)

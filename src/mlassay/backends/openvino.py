@@ -127,7 +127,7 @@ class OpenVino(ModelBackend):
     def _about(self) -> Mapping[str, Any]:
         about: dict[str, Any] = {
             "runtime": "OpenVINO",
-            "version": _ov().get_version(),
+            "version": version(),
             "device": self.options.device,
             "options": asdict(self.options),
         }
@@ -151,22 +151,7 @@ class OpenVino(ModelBackend):
             settings["INFERENCE_PRECISION_HINT"] = wish.precision
         if wish.cache:
             settings["CACHE_DIR"] = wish.cache
-        core = _core()
-        family = wish.device.split(":")[0].split(".")[0]
-        if family not in ("AUTO", "HETERO", "MULTI", "BATCH") and not any(
-            d.split(".")[0] == family for d in core.available_devices
-        ):
-            raise MachineProblem(
-                f"OpenVINO has no device {wish.device}; it finds {', '.join(core.available_devices) or 'none'}",
-                hint="check the device's driver, or choose -b device=CPU",
-            )
-        try:
-            return core.compile_model(model, wish.device, settings)
-        except RuntimeError as error:
-            raise MachineProblem(
-                f"OpenVINO cannot compile {self.path.name} for {wish.device} ({last_line(error)})",
-                hint="try other options, or -b device=CPU",
-            ) from error
+        return compile_for(wish.device, model, settings, self.path.name)
 
 
 class _Pool:
@@ -219,6 +204,30 @@ def read_model(path: Path) -> Any:
             found=f"not a model that OpenVINO can read ({last_line(error)})",
             expected="an ONNX, OpenVINO IR (.xml with .bin) or TFLite file",
         ) from error
+
+
+def compile_for(device: str, model: Any, settings: Mapping[str, Any], name: str) -> Any:
+    """The model compiled. Raises MachineProblem for a device that is not there, or cannot run it."""
+    core = _core()
+    family = device.split(":")[0].split(".")[0]
+    if family not in ("AUTO", "HETERO", "MULTI", "BATCH") and not any(
+        d.split(".")[0] == family for d in core.available_devices
+    ):
+        raise MachineProblem(
+            f"OpenVINO has no device {device}; it finds {', '.join(core.available_devices) or 'none'}",
+            hint="check the device's driver, or choose -b device=CPU",
+        )
+    try:
+        return core.compile_model(model, device, dict(settings))
+    except RuntimeError as error:
+        raise MachineProblem(
+            f"OpenVINO cannot compile {name} for {device} ({last_line(error)})",
+            hint="try other options, or -b device=CPU",
+        ) from error
+
+
+def version() -> str:
+    return str(_ov().get_version())
 
 
 def tensors(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

@@ -58,7 +58,7 @@ class Torch(ModelBackend):
                 hint="use mode=eager",
             )
         super().__init__(model, max_batch=chosen.max_batch, warmup=chosen.warmup, file=chosen.file)
-        _device(chosen.device)
+        device_named(chosen.device)
 
     def _file(self, model: ModelSpec | Path | str, instead: str) -> Path:
         path = super()._file(model, instead)
@@ -69,8 +69,8 @@ class Torch(ModelBackend):
         return path
 
     def _load(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        torch = _torch()
-        self._device = _device(self.options.device)
+        torch = torch_module()
+        self._device = device_named(self.options.device)
         if self.options.threads:
             torch.set_num_threads(self.options.threads)
         module, inputs, outputs = self._module()
@@ -96,7 +96,7 @@ class Torch(ModelBackend):
         return _loaded(self.path)
 
     def _run(self, batch: Sequence[Array]) -> Sequence[Array]:
-        torch = _torch()
+        torch = torch_module()
         n = len(batch[0])
         compiled = self.options.mode == "compile"
         if compiled and n not in (1, self._chunk):  # only these two sizes are compiled
@@ -112,7 +112,7 @@ class Torch(ModelBackend):
         return [a[:n] for a in outputs] if compiled else outputs
 
     def _compile(self, given: list[Any]) -> Any:
-        torch = _torch()
+        torch = torch_module()
         key = tuple(tuple(t.shape) for t in given)
         if key not in self._compiled:
             plain = self._module_
@@ -127,14 +127,14 @@ class Torch(ModelBackend):
         kinds = {"bf16": "bfloat16", "f16": "float16"}
         if self.options.precision not in kinds:
             return nullcontext()
-        torch = _torch()
+        torch = torch_module()
         return torch.autocast(self._device.type, dtype=getattr(torch, kinds[self.options.precision]))
 
     def _release(self) -> None:
         del self._module_, self._compiled
 
     def _about(self) -> Mapping[str, Any]:
-        torch = _torch()
+        torch = torch_module()
         about: dict[str, Any] = {
             "runtime": "PyTorch",
             "version": torch.__version__,
@@ -151,7 +151,7 @@ class Torch(ModelBackend):
 
 def _loaded(path: Path) -> tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """A TorchScript archive, or a program saved by torch.export (.pt2)."""
-    torch = _torch()
+    torch = torch_module()
     try:
         if path.is_file() and not zipfile.is_zipfile(path):
             raise ValueError("it is no archive")
@@ -202,8 +202,8 @@ def _array(found: Any) -> Array:
     return array
 
 
-def _device(name: str) -> Any:
-    torch = _torch()
+def device_named(name: str) -> Any:
+    torch = torch_module()
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -217,7 +217,7 @@ def _device(name: str) -> Any:
     return device
 
 
-def _torch() -> Any:
+def torch_module() -> Any:
     try:
         import torch
     except ModuleNotFoundError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import asdict, dataclass
 
 import click
@@ -23,19 +22,10 @@ def _tasks() -> list[_Row]:
     return [_Row(e.name, e.summary) for e in task_registry]
 
 
-_PROBES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "opencv": "cv2"}
-"""The module that tells whether an extra is installed, where it is not named like the extra."""
-
-
 def _backends() -> list[_Row]:
     from mlassay.backends import backend_registry
 
-    rows = []
-    for entry in backend_registry:
-        module = _PROBES.get(entry.extra, entry.extra)
-        there = not module or importlib.util.find_spec(module) is not None
-        rows.append(_Row(entry.name, entry.summary, "" if there else f"pip install 'mlassay[{entry.extra}]'"))
-    return rows
+    return [_Row(e.name, e.summary, e.missing) for e in backend_registry]
 
 
 def _rounds() -> list[_Row]:

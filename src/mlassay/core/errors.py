@@ -66,9 +66,10 @@ class MissingDependency(MlassayError):
 
     exit_code = 3
 
-    def __init__(self, what: str, *, extra: str, why: str = "") -> None:
+    def __init__(self, what: str, *, extra: str = "", why: str = "", install: str = "") -> None:
+        """`extra`: of our own package; `install`: what to do instead, where no extra brings it."""
         detail = f" ({why})" if why else ""
-        super().__init__(f"{what} is not installed{detail}", hint=f"pip install 'mlassay[{extra}]'")
+        super().__init__(f"{what} is not installed{detail}", hint=install or f"pip install 'mlassay[{extra}]'")
         self.what, self.extra = what, extra
 
 

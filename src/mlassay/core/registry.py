@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -14,12 +15,26 @@ from mlassay.core.errors import MissingDependency, UnknownName
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One registered name: `target` is "package.module:object"; `extra` is the pip extra that it needs, if any."""
+    """One registered name: `target` is "package.module:object"; `extra` is the pip extra that it needs, if any.
+
+    `module`: what must be importable, where that is not named like the extra; `install`: how to get it, where no extra
+    brings it.
+    """
 
     name: str
     target: str
     summary: str = ""
     extra: str = ""
+    module: str = ""
+    install: str = ""
+
+    @property
+    def missing(self) -> str:
+        """How to install what this needs; nothing where it is there."""
+        module = self.module or self.extra
+        if not module or importlib.util.find_spec(module) is not None:
+            return ""
+        return self.install or f"pip install 'mlassay[{self.extra}]'"
 
     def load(self) -> Any:
         """Import and return the object. Raises MissingDependency when its library is absent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlassay.core.errors import UsageError
 from mlassay.runs.request import RunRequest
 from mlassay.tasks import task_registry
 from mlassay.tasks.task import OpenTask, Task, TaskRequest
@@ -14,6 +15,11 @@ def with_backend(request: RunRequest) -> RunRequest:
     if request.backend or request.sut is not None:
         return request
     task: Task = task_registry.load(request.task)
+    if not task.backends:
+        raise UsageError(
+            f"no backend of mlassay runs {task.name}: bring a system of your own",
+            hint="call mlassay.run(…, sut=…), or name the backend of your package with --backend",
+        )
     return replace(request, backend=task.backends[0])
 
 

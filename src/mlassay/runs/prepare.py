@@ -108,6 +108,9 @@ def _wishes_of(request: RunRequest, task: OpenTask) -> Wishes:
     """The wishes with the benchmark that the profile stands for in this round, and a division that fits."""
     wishes = request.wishes
     if wishes.round == "none":
+        generates = task.model.generation is not None and request.sut is None
+        if generates and wishes.token_latencies is None:
+            wishes = replace(wishes, token_latencies=True)
         return replace(wishes, benchmark=wishes.benchmark or task.name)
     if not wishes.benchmark:
         known = load_round(wishes.round).benchmarks if isinstance(wishes.round, str) else {}

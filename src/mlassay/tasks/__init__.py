@@ -18,6 +18,16 @@ task_registry = registry(
         "find the answer to a question in a paragraph: countries, elements, books (packed, no download) or SQuAD",
     ),
     Entry(
+        "image-generation",
+        "mlassay.tasks.image_generation.task:TASK",
+        "draw what a caption says: COCO captions and scoring for a system of yours; no model comes along",
+    ),
+    Entry(
+        "language-generation",
+        "mlassay.tasks.generation.task:TASK",
+        "go on writing after a prompt: Bible verses without vowels (packed, no download), CNN/DailyMail or OpenOrca",
+    ),
+    Entry(
         "medical-segmentation",
         "mlassay.tasks.medical_segmentation.task:TASK",
         "mark tissue in volumes, sliding window: a brain (packed, no download) or KiTS19",

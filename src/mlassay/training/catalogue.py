@@ -7,7 +7,9 @@ from mlassay.training.benchmark import Recipe
 
 
 def _entry(name: str, summary: str, target: str = "") -> Entry:
-    return Entry(name, f"mlassay.training.{target or name + '.recipe:recipe'}", summary, extra="training")
+    return Entry(
+        name, f"mlassay.training.{target or name + '.recipe:recipe'}", summary, extra="training", module="torch"
+    )
 
 
 BENCHMARKS = registry(

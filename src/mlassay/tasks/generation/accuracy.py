@@ -29,41 +29,31 @@ class Scorer:
 
     n: int
     wanted: Callable[[int], str]  # text to compare with, by sample
-    also: Callable[[int], str] | None = None  # another text whose ROUGE is reported, not judged
     tokenizer: Tokenizer
     target: QualityTarget | None
     bounds: Bounds | None = None
     stem: Stem | None = None
-    by_tokens: bool = (
-        False  # official line with tokens_per_sample (Llama 2, Llama 3.1 405B) instead of characters alone
-    )
+    by_lines: Callable[[str], str] = str  # one sentence a line, for ROUGE-Lsum
+    by_tokens: bool = False  # official line with tokens_per_sample (Llama 2, Llama 3.1 405B), not characters alone
 
     def __call__(self, answers: Answers) -> AccuracyResult:
         stream = FirstAnswers(answers, self.n)
         sums = dict.fromkeys(KINDS, 0.0)
-        others = dict.fromkeys(KINDS, 0.0)
         characters = tokens = exact = 0
         for index, data in stream:
             made = numbers(index, data, "<i8", "token numbers, 64-bit")
-            text, wanted = self.tokenizer.decode(made.tolist()).strip(), self.wanted(index).strip()
+            text, wanted = (
+                self.by_lines(t.strip()) for t in (self.tokenizer.decode(made.tolist()), self.wanted(index))
+            )
             for kind, value in rouge(text, wanted, self.stem).items():
                 sums[kind] += value
-            if self.also is not None:
-                for kind, value in rouge(text, self.also(index).strip(), self.stem).items():
-                    others[kind] += value
             characters += len(text)
             tokens += len(made)
             exact += text == wanted
-        return self._result(stream, sums, others, characters, tokens, exact)
+        return self._result(stream, sums, characters, tokens, exact)
 
     def _result(
-        self,
-        stream: FirstAnswers,
-        sums: Mapping[str, float],
-        others: Mapping[str, float],
-        characters: int,
-        tokens: int,
-        exact: int,
+        self, stream: FirstAnswers, sums: Mapping[str, float], characters: int, tokens: int, exact: int
     ) -> AccuracyResult:
         n = max(stream.n, 1)
         means = {kind: 100.0 * value / n for kind, value in sums.items()}
@@ -74,13 +64,11 @@ class Scorer:
         details: dict[str, object] = {
             **means,
             "exact_match": 100.0 * exact / n,
-            "characters": characters,
+            "gen_len": characters,
             "tokens": tokens,
             "tokens_per_sample": tokens / n,
             "repeated": stream.repeated,
         }
-        if self.also is not None:
-            details |= {f"{kind}_on_held_out_text": 100.0 * value / n for kind, value in others.items()}
         return AccuracyResult(
             metric="ROUGE-1",
             value=means["rouge1"],

@@ -2,13 +2,15 @@
 
 Each record has the prompt as tokens (tok_input, input_ids) or as text (prompt, input, article, question), and perhaps
 what is wanted (output, highlights, target, response). CNN/DailyMail as the rule book prepares it is a JSON list with
-"instruction", "input", "tok_input", "output"; OpenOrca is a table with "tok_input" and "output".
+"instruction", "input", "tok_input", "output"; OpenOrca is a table with "tok_input" and "output". The pickle in which
+OpenOrca is handed round is not read, because opening a pickle runs code: write it as parquet first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ TOKEN_FIELDS = ("tok_input", "input_ids")
 TEXT_FIELDS = ("prompt", "input", "article", "question")
 WANTED_FIELDS = ("output", "highlights", "target", "response")
 SUFFIXES = (".jsonl", ".json", ".parquet")
+PICKLES = (".pkl", ".pickle", ".pkl.gz")
 
 PUBLISHED = {"cnn-dailymail": 13_368, "cnn-dailymail-edge": 5_000, "open-orca": 24_576}
 """Records of each data set (inference rules, data set sizes)."""
@@ -33,7 +36,6 @@ class Prompt:
     tokens: tuple[int, ...] | None
     text: str
     wanted: str  # empty where nothing is said
-    greedy: tuple[int, ...] = ()  # what the reference model says, where that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +53,14 @@ class Prompts:
 def packed_prompts() -> Prompts:
     """The verses in the wheel."""
     found = open_prompts(PACKED / "verses.jsonl")
-    return Prompts(name="verses of the World English Bible", items=found.items, about=found.about)
+    return Prompts(name="verses without vowels", items=found.items, about=found.about)
 
 
 def open_prompts(path: Path) -> Prompts:
     """Read a file, or the one such file of a folder. BadFile names the first record that cannot be used."""
     file = prompt_file(path)
-    items = tuple(_prompt(file, number, record) for number, record in enumerate(_records(file), 1))
+    with closing(_records(file)) as records:
+        items = tuple(_prompt(file, number, record) for number, record in enumerate(records, 1))
     if not items:
         raise BadFile(file, found="empty", expected="one record per prompt")
     return Prompts(name=file.name, items=items, about={"file": str(file), "prompts": len(items)})
@@ -65,6 +68,13 @@ def open_prompts(path: Path) -> Prompts:
 
 def prompt_file(path: Path) -> Path:
     if path.is_file():
+        if path.name.endswith(PICKLES):
+            raise BadFile(
+                path,
+                found="a pickle, which runs code when it is opened",
+                expected=", ".join(SUFFIXES),
+                hint="where you trust it, once: import pandas; pandas.read_pickle('IN.pkl').to_parquet('OUT.parquet')",
+            )
         return path
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint=f"name a file ({', '.join(SUFFIXES)}) or a folder with one")
@@ -110,25 +120,26 @@ def verify(path: Path, dataset: str = "") -> DataReport:
     )
 
 
-def _records(file: Path) -> Iterator[Mapping[str, Any]]:
+def _records(file: Path) -> Generator[Mapping[str, Any], None, None]:
+    """Each record as the file has it; the file is closed with the generator."""
     if file.suffix == ".parquet":
         yield from _parquet(file)
         return
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as lines:
+            if file.suffix == ".json":
+                content = _json(file, "", lines.read())
+                if not isinstance(content, list):
+                    raise BadFile(file, found=f"a {type(content).__name__}", expected="a list of records")
+                yield from content
+                return
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _json(file, f"line {number}", line)
     except UnicodeDecodeError as error:
         raise BadFile(file, found="not UTF-8 text", expected="JSON") from error
     except OSError as error:
         raise MachineProblem(f"{file} cannot be read: {error.strerror}") from error
-    if file.suffix == ".json":
-        content = _json(file, "", text)
-        if not isinstance(content, list):
-            raise BadFile(file, found=f"a {type(content).__name__}", expected="a list of records")
-        yield from content
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield _json(file, f"line {number}", line)
 
 
 def _json(file: Path, place: str, text: str) -> Any:
@@ -167,5 +178,4 @@ def _prompt(file: Path, number: int, record: Mapping[str, Any]) -> Prompt:
             expected=f"one of {', '.join((*TOKEN_FIELDS, *TEXT_FIELDS))} that is not empty",
         )
     wanted = next((record[name] for name in WANTED_FIELDS if isinstance(record.get(name), str)), "")
-    greedy: Sequence[int] = record.get("greedy") or ()
-    return Prompt(None if tokens is None else tuple(tokens), str(text), wanted, tuple(greedy))
+    return Prompt(None if tokens is None else tuple(tokens), str(text), wanted)

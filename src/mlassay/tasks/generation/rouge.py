@@ -28,6 +28,19 @@ def porter_stem() -> Stem:
     return lambda word: str(stemmer.stem(word))
 
 
+def sentence_lines() -> Callable[[str], str] | None:
+    """NLTK's division into sentences, one a line, as the rule book's scripts do it; None without its data (punkt)."""
+    try:
+        import nltk
+    except ModuleNotFoundError as error:
+        raise MissingDependency("nltk", extra="text", why="ROUGE-Lsum needs its division into sentences") from error
+    try:
+        nltk.sent_tokenize("Is it there? It is.")
+    except LookupError:
+        return None
+    return lambda text: "\n".join(nltk.sent_tokenize(text))
+
+
 def words_of(text: str, stem: Stem | None = None) -> list[str]:
     found = re.findall(r"[a-z0-9]+", text.lower())
     if stem is None:

@@ -1,0 +1,157 @@
+"""Decoder-only language models in the form in which they are usually exported to ONNX, on any runtime that reads it.
+
+Inputs: input_ids (B, T), attention_mask (B, P + T), perhaps position_ids (B, T), and per layer past_key_values.N.key
+and .value (B, heads, P, size). Outputs: logits (B, T, V) and present.N.key and .value, one position longer per new
+token. A runtime's own module says how one pass is run.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlassay.backends.exported import file_sha256
+from mlassay.backends.generation import Cache, Engine, GeneratingSUT, Generator, Tokens
+from mlassay.backends.options import check_bounds, parse_options
+from mlassay.core.errors import BadFile, SutFailure, UsageError
+from mlassay.core.model import Generation, ModelSpec, TensorSpec
+
+_PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)")
+_EXPECTED = "input_ids, attention_mask, past_key_values.N.key/value; logits, present.N.key/value"
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderNames:
+    """What one pass is fed and gives."""
+
+    has_positions: bool
+    past: Mapping[str, tuple[int, int, str]]  # heads, size of a head, numpy's name of the type
+    outputs: tuple[str, ...]  # logits, then the present keys and values in the order of `past`
+
+    @classmethod
+    def of(cls, path: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> DecoderNames:
+        """BadFile names what was found where the model is of another form."""
+        by_name = {tensor.name: tensor for tensor in inputs}
+        found = [match for name in by_name if (match := _PAST.fullmatch(name))]
+        found.sort(key=lambda match: (int(match[1]), match[2]))
+        ends = ["logits", *(f"present.{match[1]}.{match[2]}" for match in found)]
+        if (
+            not found
+            or not {"input_ids", "attention_mask"} <= set(by_name)
+            or not set(ends) <= {t.name for t in outputs}
+        ):
+            raise BadFile(
+                path,
+                key="inputs and outputs",
+                found="; ".join(map(str, [*inputs, *outputs][:8])),
+                expected=_EXPECTED,
+                hint="export with past keys and values (mlassay's own export, or Optimum's text-generation-with-past)",
+            )
+        return cls("position_ids" in by_name, {m[0]: _memory(path, by_name[m[0]]) for m in found}, tuple(ends))
+
+    def fed(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> dict[str, NDArray[Any]]:
+        """All inputs of one pass by name."""
+        given: dict[str, NDArray[Any]] = {"input_ids": tokens, "attention_mask": mask}
+        if self.has_positions:
+            given["position_ids"] = positions
+        for name, (heads, size, dtype) in self.past.items():
+            given[name] = cache[name] if cache else np.zeros((len(tokens), heads, 0, size), dtype)
+        return given
+
+    def split(self, found: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], Cache]:
+        """Outputs in the order of `outputs` -> logits of the last position, memory for the next pass."""
+        return found[0][:, -1], dict(zip(self.past, found[1:], strict=True))
+
+
+class DecoderBackend(GeneratingSUT):
+    """A SUT that answers prompts token by token with a model file of the form above."""
+
+    runtime: str  # as people call it
+    formats = ("onnx",)
+    OPTIONS: type[Any]
+
+    def __init__(self, model: ModelSpec | Path | str, **options: Any) -> None:
+        self.options: Any = parse_options(self.OPTIONS, self.name, options)
+        check_bounds(self.options, self.name)
+        self.path, how = generating_file(model, "onnx", self.name)
+        self._spec = model if isinstance(model, ModelSpec) else None
+        super().__init__(cut(how, self.options.max_new_tokens), self.options.max_batch)
+        self._sha256 = ""
+
+    @abstractmethod
+    def _ready(self) -> tuple[Sequence[TensorSpec], Sequence[TensorSpec]]:
+        """Load the model; return its inputs and outputs."""
+
+    @abstractmethod
+    def _pass(self, given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """Run it; an array for each of self.names.outputs."""
+
+    @abstractmethod
+    def _about(self) -> Mapping[str, Any]:
+        """Version and device, for the record."""
+
+    def load_engine(self) -> Engine:
+        self.names = DecoderNames.of(self.path, *self._ready())
+        return Generator(self, self.how, self.max_batch)
+
+    def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[NDArray[Any], Cache]:
+        """One pass: see generation.StepModel."""
+        try:
+            found = self._pass(self.names.fed(tokens, mask, positions, cache))
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise SutFailure(f"{self.name} could not step: {reason}") from error
+        return self.names.split(found)
+
+    def describe(self) -> Mapping[str, Any]:
+        self._sha256 = self._sha256 or file_sha256(self.path)
+        return {
+            **super().describe(),
+            "runtime": self.runtime,
+            **self._about(),
+            "model": {
+                "name": self._spec.name if self._spec else self.path.name,
+                "file": self.path.name,
+                "sha256": self._sha256,
+                **({"about": dict(self._spec.about)} if self._spec and self._spec.about else {}),
+            },
+            "options": asdict(self.options),
+        }
+
+
+def generating_file(model: ModelSpec | Path | str, format_: str, backend: str) -> tuple[Path, Generation]:
+    """The model's file of that format, and how it is to be asked; UsageError where it has none."""
+    spec = model if isinstance(model, ModelSpec) else None
+    if spec and format_ not in spec.files:
+        others = ", ".join(spec.files) or "nothing"
+        raise UsageError(
+            f"{spec.name} has no {format_} file, which backend {backend} needs",
+            hint=f"it comes as {others}" + ("; choose --backend llama-cpp" if "gguf" in spec.files else ""),
+        )
+    path = Path(spec.files[format_] if spec else str(model))
+    if not path.is_file():
+        raise UsageError(f"there is no model file {path}", hint=f"give the path of a {format_} file")
+    if spec is None or spec.generation is None:
+        raise UsageError(f"{path.name} is not said to generate", hint="a backend such as onnxruntime runs one pass")
+    return path, spec.generation
+
+
+def cut(how: Generation, most: int) -> Generation:
+    """With another limit of new tokens, where one is wished (0: none is)."""
+    return Generation(ends=how.ends, most=most or how.most, least=min(how.least, most or how.most))
+
+
+def _memory(path: Path, tensor: TensorSpec) -> tuple[int, int, str]:
+    heads, size = (tensor.shape[1], tensor.shape[3]) if len(tensor.shape) == 4 else (None, None)
+    if heads is None or size is None or tensor.dtype not in ("float32", "float16"):
+        raise BadFile(
+            path, key=tensor.name, found=str(tensor), expected="float (batch, heads, past, size), heads fixed"
+        )
+    return heads, size, tensor.dtype

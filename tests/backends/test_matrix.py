@@ -1,0 +1,143 @@
+"""Every task's small profile × every runtime that is installed × four scenarios; accuracy equal across runtimes.
+
+The default suite runs a small part: each runtime on one packed model, and one short run a scenario. A pair that cannot
+be is skipped with its reason: a runtime that is not installed, or that reads none of the task's formats.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlassay.backends import backend_registry
+from mlassay.core.errors import BadFile, MissingDependency, UsageError
+from mlassay.core.outcome import Verdict
+from mlassay.runs.api import make_request
+from mlassay.runs.inference import RunResults, run_inference
+from mlassay.tasks import task_registry
+from mlassay.tasks.task import AccuracyResult, Task
+from tests.backends.runtimes import GENERATORS, MODULES, installed
+
+pytest.importorskip("onnxruntime")
+
+ONE_PASS = ["onnxruntime", *MODULES]
+SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
+RELATIVE_TOLERANCE = 1e-3
+"""Accuracies of one 32-bit model on two runtimes may differ by this share: a decision at a tie, or two."""
+
+SLOW = {"armnn"}
+"""Reference code off Arm's processors: a data set takes minutes."""
+
+ONE_THREAD = {"onnx-generation": {"intra_threads": 1}} | dict.fromkeys(list(GENERATORS)[1:], {"threads": 1})
+"""Thousands of small steps: threads that wait for each other on a busy machine take minutes."""
+
+TASKS = sorted(
+    entry.name for entry in task_registry if entry.target.startswith("mlassay.") and entry.load().backends
+)  # image-generation brings no model
+_reference: dict[str, AccuracyResult] = {}
+
+
+def runtimes_of(task: str) -> list[str]:
+    """The task's own first; a task that generates runs on generators alone."""
+    loaded: Task = task_registry.load(task)
+    family = list(GENERATORS) if loaded.backends[0] in GENERATORS else ONE_PASS
+    return [loaded.backends[0], *(name for name in family if name != loaded.backends[0])]
+
+
+PAIRS = [(task, backend) for task in TASKS for backend in runtimes_of(task)]
+
+
+def run(task: str, backend: str, scenario: str, mode: str, out: Path) -> RunResults:
+    """Skips what is not installed, or comes in no format that the runtime reads."""
+    if not installed(backend):
+        pytest.skip(f"no {backend}")
+    words = {"target_qps": 2.0} if scenario == "server" and mode == "performance" else {}
+    request = make_request(
+        task,
+        scenario=scenario,
+        backend=backend,
+        backend_options=ONE_THREAD.get(backend, {}),
+        mode=mode,
+        out=out,
+        duration="200ms",
+        queries=3,
+        samples=3,
+        **words,
+    )
+    try:
+        return run_inference(request)
+    except MissingDependency as error:
+        pytest.skip(error.message)
+    except (UsageError, BadFile) as error:
+        if "which backend" in error.message or "with operators that cannot be given" in error.message:
+            pytest.skip(error.message)
+        raise
+
+
+def check_accuracy(task: str, backend: str, tmp_path: Path) -> None:
+    """The task's first runtime is the measure; it is asked once."""
+    first = runtimes_of(task)[0]
+    if task not in _reference:
+        found = run(task, first, "offline", "accuracy", tmp_path / "reference").accuracy
+        assert found is not None
+        assert found.passed is True
+        _reference[task] = found
+    if backend == first:
+        return
+    found = run(task, backend, "offline", "accuracy", tmp_path / "found").accuracy
+    assert found is not None
+    assert found.passed is True
+    assert found.value == pytest.approx(_reference[task].value, rel=RELATIVE_TOLERANCE)
+
+
+def check_performance(task: str, backend: str, scenario: str, tmp_path: Path) -> None:
+    results = run(task, backend, scenario, "performance", tmp_path / "run")
+    outcome = results.outcome
+    assert not outcome.faults
+    assert outcome.verdict in (Verdict.VALID, Verdict.INDICATIVE, Verdict.INVALID)
+    assert outcome.n_queries >= 1
+    assert results.path.joinpath("mlperf_log_summary.txt").is_file()
+
+
+@pytest.mark.parametrize("backend", [name for name in ONE_PASS[1:] if name not in SLOW])
+def test_the_packed_classifier_is_as_accurate_everywhere(backend: str, tmp_path: Path) -> None:
+    check_accuracy("image-classification", backend, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("backend", "scenario"), list(zip([b for b in ONE_PASS if b not in SLOW], SCENARIOS * 2, strict=False))
+)
+def test_each_runtime_in_a_scenario(backend: str, scenario: str, tmp_path: Path) -> None:
+    check_performance("image-classification", backend, scenario, tmp_path)
+
+
+@pytest.mark.parametrize("backend", list(GENERATORS))
+def test_the_packed_language_model_is_as_accurate_everywhere(backend: str, tmp_path: Path) -> None:
+    check_accuracy("language-generation", backend, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("task", "backend"), PAIRS)
+def test_every_task_is_as_accurate_on_every_runtime(task: str, backend: str, tmp_path: Path) -> None:
+    check_accuracy(task, backend, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("task", "backend"), PAIRS)
+def test_every_task_on_every_runtime_in_every_scenario(task: str, backend: str, scenario: str, tmp_path: Path) -> None:
+    check_performance(task, backend, scenario, tmp_path)
+
+
+def test_the_tables_name_every_runtime_that_comes_along() -> None:
+    ours = {entry.name for entry in backend_registry if entry.target.startswith("mlassay.")}
+    assert {*ONE_PASS, *GENERATORS, "null"} == ours
+
+
+def test_every_task_is_in_the_matrix() -> None:
+    """A skip for want of a runtime is seen in the report; a task without any would not be."""
+    assert set(TASKS) == {task for task, _ in PAIRS}
+    assert all(len(runtimes_of(task)) >= 4 for task in TASKS)
