@@ -29,7 +29,7 @@ RELATIVE_TOLERANCE = 1e-3
 SLOW = {"armnn"}
 """Reference code off Arm's processors: a data set takes minutes."""
 
-ONE_THREAD = {"onnx-generation": {"intra_threads": 1}} | dict.fromkeys(list(GENERATORS)[1:], {"threads": 1})
+ONE_THREAD = {"onnx-generation": {"intra_threads": 1}} | {name: {"threads": 1} for name in list(GENERATORS)[1:]}
 """Thousands of small steps: threads that wait for each other on a busy machine take minutes."""
 
 TASKS = sorted(
