@@ -71,7 +71,7 @@ def _section(entry: Entry) -> Iterator[str]:
     yield f"{_first_paragraph(inspect.getmodule(found))}\n"
     yield f"Install: {_install(entry)}."
     if hasattr(found, "formats"):
-        yield f"Reads: {', '.join(KINDS[name] for name in found.formats)}."
+        yield f"Reads: {', '.join(KINDS.get(name, f'`{name}`') for name in found.formats)}."
     options = getattr(found, "OPTIONS", None)
     if options is None:
         yield "It has no options.\n"
