@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlassay.backends.model_backend import ModelBackend
 from mlassay.backends.onnxruntime import OnnxRuntime
+from mlassay.core.errors import UsageError
 from mlassay.core.model import TensorSpec
 from mlassay.tasks.task import OpenTask
 
@@ -58,6 +59,11 @@ class _Recording(OnnxRuntime):
 
 def record_feeds(task: OpenTask, samples: Sequence[int], *, batch: int = 1) -> Feeds:
     """Run the task's own model on these samples, `batch` at a time."""
+    if task.model.generation is not None:
+        raise UsageError(
+            f"{task.model.name} writes token after token: only models of one pass are converted and quantised here",
+            hint="use the tools of its maker, and give the file with --model",
+        )
     backend = _Recording(task.model, warmup=0, max_batch=batch)
     backend.ensure_loaded()
     backend.recorded = []

@@ -116,3 +116,72 @@ def test_training_script_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert card["model_sha256"] == hashlib.sha256((out / "fashion-mobilenet.onnx").read_bytes()).hexdigest()
     assert card["model_sha256"] in (out / "README.md").read_text(encoding="utf-8")
     assert card["accuracy_percent_packed"] < 30
+
+
+def test_resnet50_has_the_published_size() -> None:
+    from mlassay.tasks.checkpoint import operation_count, parameter_count
+    from mlassay.tasks.image_classification.resnet50 import ResNet50
+
+    with torch.device("meta"):
+        network = ResNet50()
+    assert parameter_count(network) == 25_557_032
+    assert operation_count(network, (1, 3, 224, 224)) == 2 * 4_089_184_256
+
+
+def test_resnet50_reads_torchvision_s_names() -> None:
+    from mlassay.tasks.image_classification.resnet50 import ResNet50, published_key
+
+    with torch.device("meta"):
+        names = {published_key(name) for name in ResNet50().state_dict()}
+    assert len(names) == 320
+    assert {
+        "conv1.weight",
+        "bn1.running_var",
+        "layer1.0.downsample.1.bias",
+        "layer4.2.conv3.weight",
+        "layer3.5.bn2.num_batches_tracked",
+        "fc.bias",
+    } <= names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scenario", "words"), [("single-stream", {"queries": 3}), ("offline", {"samples": 4})])
+def test_resnet50_at_full_size_runs(
+    scenario: str, words: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With random weights, said loudly, and never in the closed division."""
+    pytest.importorskip("onnxruntime")
+    import mlassay
+    from mlassay.core.errors import RuleViolation
+
+    monkeypatch.setenv("MLASSAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    asked = {"profile": "resnet50", "model": "random", "backend_options": {"max_batch": 4, "intra_threads": 1}}
+    results = mlassay.run("image-classification", scenario=scenario, duration="100ms", **asked, **words)  # type: ignore[arg-type]
+    assert not results.outcome.faults
+    assert "RANDOM WEIGHTS" in (results.path / "run.json").read_text(encoding="utf-8")
+    with pytest.raises(RuleViolation, match="it can only be entered in open"):
+        mlassay.run("image-classification", scenario="offline", round="v5.1", division="closed", **asked)  # type: ignore[arg-type]
+
+
+def test_resnet50_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    from mlassay.tasks.image_classification import resnet50_files
+    from mlassay.tasks.image_classification.resnet50 import ResNet50, published_key
+
+    monkeypatch.setenv("MLASSAY_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(1)
+    network = ResNet50().eval()
+    torch.save({published_key(k): v for k, v in network.state_dict().items()}, tmp_path / "resnet50.pth")
+    spec = resnet50_files.converted(tmp_path / "resnet50.pth")
+    from mlassay.backends.onnxruntime import OnnxRuntime
+
+    backend = OnnxRuntime(spec, warmup=0, intra_threads=1)
+    backend.ensure_loaded()
+    pictures = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(pictures)).numpy()
+    assert np.abs(backend.infer([pictures])[0] - wanted).max() < 1e-4 * np.abs(wanted).max()
+    torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(BadFile, match=r"other\.pth is without conv1\.weight"):
+        resnet50_files.converted(tmp_path / "other.pth")

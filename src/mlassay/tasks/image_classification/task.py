@@ -62,6 +62,7 @@ _REFERENCE = {
 }
 _IMAGENET_PERFORMANCE_COUNT = 1024  # the least that the rules allow to be held in memory
 _HINT = "give --data FOLDER (with val_map.txt or class folders)"
+_MODEL_HINT = "give --model FILE.onnx, a torchvision checkpoint (.pth), or random: random weights, for speed alone"
 _TIMED = "timed: inference and arg-max; untimed: decoding, resizing, scaling, loading into memory"
 
 
@@ -114,7 +115,9 @@ class ImageClassification:
         return self._assemble(request, LITE0, pictures, demo.efficientnet_lite0(), target, "lite")
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = model_file(profile, request)
+        if profile is RESNET50 and (request.model == "random" or request.model.endswith((".pt", ".pth"))):
+            return self._open_resnet50(request)
+        path = model_file(profile, request, hint=_MODEL_HINT if profile is RESNET50 else "give --model FILE.onnx")
         if profile.official:
             required_data(profile.name, request, "the ImageNet validation set", hint=_HINT)
         from mlassay.tasks.image_classification import reference
@@ -128,6 +131,20 @@ class ImageClassification:
         model = reference.model_of_file(path, background=background)
         target = _REFERENCE.get(profile.name) if len(pictures) == dataset.IMAGENET_VAL else None
         return self._assemble(request, profile, pictures, model, target, rule, warnings)
+
+    def _open_resnet50(self, request: TaskRequest) -> OpenTask:
+        """Our own network: a checkpoint of torchvision's names, or random weights, which know nothing."""
+        from mlassay.tasks.image_classification import resnet50_files
+
+        if request.model == "random":
+            pictures = _pictures(request) if request.data else resnet50_files.noise()
+            model, warnings = resnet50_files.random_weights(), (resnet50_files.RANDOM,)
+            profile = replace(RESNET50, official=False)  # no entry for the closed division
+            return self._assemble(request, profile, pictures, model, None, "torch", warnings)
+        required_data(RESNET50.name, request, "the ImageNet validation set", hint=_HINT)
+        pictures, model = _pictures(request), resnet50_files.converted(model_file(RESNET50, request))
+        target = _REFERENCE[RESNET50.name] if len(pictures) == dataset.IMAGENET_VAL else None
+        return self._assemble(request, RESNET50, pictures, model, target, "torch")
 
     def _assemble(
         self,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mlassay.tasks.object_detection.anchors import retinanet_anchors
-from mlassay.tasks.object_detection.resnet import resnext50_32x4d
+from mlassay.tasks.resnet import resnext50_32x4d
 
 CLASSES = 264  # OpenImages, MLPerf's subset; no background
 _SHAPES = 9

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mlassay.tasks.object_detection.anchors import resnet34_anchors
-from mlassay.tasks.object_detection.resnet import resnet34_until_conv4
 from mlassay.tasks.object_detection.scene_ssd import decode
+from mlassay.tasks.resnet import resnet34_until_conv4
 
 CLASSES = 81  # COCO's 80 and background
 _CHANNELS = (256, 512, 512, 256, 256, 256)

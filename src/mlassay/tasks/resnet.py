@@ -31,17 +31,19 @@ class BasicBlock(nn.Module):
         return out
 
 
-class GroupedBottleneck(nn.Module):
-    """1×1, grouped 3×3, 1×1 and a way past them: ResNeXt-50 32x4d."""
+class Bottleneck(nn.Module):
+    """1×1, 3×3, 1×1 and a way past them; the 3×3 halves the picture (v1.5)."""
 
     expansion = 4
+    groups = 1
+    widening = 1  # of the 3×3
 
     def __init__(self, inside: int, channels: int, stride: int) -> None:
         super().__init__()
-        width, out = channels * 2, channels * 4  # 32 groups of 4 channels at the first stage
+        width, out = channels * self.widening, channels * 4
         self.conv1 = nn.Conv2d(inside, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, groups=32, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, groups=self.groups, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
@@ -54,6 +56,13 @@ class GroupedBottleneck(nn.Module):
         y = self.relu(self.bn2(self.conv2(y)))
         out: Tensor = self.relu(self.bn3(self.conv3(y)) + past)
         return out
+
+
+class GroupedBottleneck(Bottleneck):
+    """ResNeXt-50 32x4d: 32 groups of 4 channels at the first stage."""
+
+    groups = 32
+    widening = 2
 
 
 class ResNetBody(nn.Module):
@@ -87,6 +96,10 @@ class ResNetBody(nn.Module):
 def resnet34_until_conv4() -> ResNetBody:
     """SSD's: three stages, the third without its halving, so that its map stays at an eighth of the picture."""
     return ResNetBody(BasicBlock, (3, 4, 6), (1, 2, 1))
+
+
+def resnet50() -> ResNetBody:
+    return ResNetBody(Bottleneck, (3, 4, 6, 3), (1, 2, 2, 2))
 
 
 def resnext50_32x4d() -> ResNetBody:
