@@ -32,11 +32,11 @@ def extras_of(connection: sa.Connection, result_ids: Sequence[int]) -> dict[int,
     for at in range(0, len(result_ids), 500):
         some = list(result_ids[at : at + 500])
         query = sa.select(a.result_id, a.metric, a.value).where(a.result_id.in_(some), a.value.is_not(None))
-        for result_id, metric, value in connection.execute(query.order_by(a.metric)):
+        for result_id, metric, value in connection.execute(query.order_by(a.metric)).all():
             accuracies.setdefault(result_id, (metric, value))
         query = sa.select(r.result_id, r.latency_p50_ns, r.latency_p90_ns, r.latency_p99_ns, r.duration_s)
         counted = query.where(r.result_id.in_(some), r.role != "accuracy", r.used.is_not(False)).order_by(r.position)
-        for result_id, *numbers in connection.execute(counted):
+        for result_id, *numbers in connection.execute(counted).all():
             runs.setdefault(result_id, tuple(numbers))  # type: ignore[arg-type]
     out = {}
     for id in result_ids:

@@ -47,4 +47,4 @@ def plotted(connection: sa.Connection, wanted: Filter, *, limit: int = MAX_ROWS)
         .order_by(r.id)
         .limit(max(0, min(limit, MAX_ROWS)))
     )
-    return [PlotView(*row) for row in connection.execute(query)]
+    return [PlotView(*row) for row in connection.execute(query).all()]

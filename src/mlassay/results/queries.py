@@ -168,7 +168,7 @@ def results(
         .limit(max(0, min(limit, MAX_ROWS)))
         .offset(max(0, offset))
     )
-    return [ResultView(*row) for row in connection.execute(query)]
+    return [ResultView(*row) for row in connection.execute(query).all()]
 
 
 def by_ids(connection: sa.Connection, ids: Sequence[int]) -> list[ResultView]:

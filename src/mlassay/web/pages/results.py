@@ -110,7 +110,7 @@ def results_page(context: Context, query: Query) -> Page:
             },
             "csv_href": links("results.csv", asked.kept),
             "pages": _pages(context, asked, at, last_page, n) if not context.static else None,
-            "script_rows": held,
+            "script_rows": {**held, "titles": _titles(context, held)} if held else None,
             "cut_off": n_held if n_held < n else 0,
         },
     )
@@ -127,6 +127,15 @@ def title_of(facet: str, value: str, context: Context) -> str:
     if facet in ("suite", "state"):
         return context.t.maybe(f"word.{value}", value)
     return value or context.t("word.not_stated")
+
+
+def _titles(context: Context, held: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the script shows in place of a facet's value, where that differs."""
+    out: dict[str, dict[str, str]] = {}
+    for name, column in held["facets"].items():
+        shown = ((value, title_of(name, value, context)) for value in column["values"])
+        out[name] = {value: title for value, title in shown if title != value}
+    return out
 
 
 def _filters(context: Context, wanted: Filter) -> dict[str, Any]:

@@ -34,6 +34,7 @@ mlassay.axis = (spec, colours, along) => {
     ticks: { color: colours.text, font: { size: 12 } },
   };
   if (spec.ticks.length) {
+    axis.offset = false;
     axis.min = -0.6;
     axis.max = spec.ticks.length - 0.4;
     axis.afterBuildTicks = (scale) => { scale.ticks = spec.ticks.map((_, value) => ({ value })); };

@@ -68,6 +68,8 @@ document.addEventListener("DOMContentLoaded", () => {
     } else apply();
   }
 
+  const title = (name, value) => data.titles?.[name]?.[value] ?? value;
+
   // --- the scatter plot: rows by number, from the columns beside the table ---
   function scatter(rows) {
     const [x, y] = ["x", "y"].map((name) => form.elements.namedItem(name).value);
@@ -86,20 +88,20 @@ document.addEventListener("DOMContentLoaded", () => {
       if (same.length < kept.length) notes.push(fill(texts.mixed, { left: mlassay.number(kept.length - same.length), n: mlassay.number(kept.length), unit }));
       kept = same;
     }
-    const facet = (name, at) => data.facets[name].values[data.facets[name].at[at]];
+    const facet = (name, at) => title(name, data.facets[name].values[data.facets[name].at[at]]);
     const distinct = (name) => new Set(kept.map((at) => facet(name, at))).size;
     const by = ["scenario", "benchmark", "processor_class", "framework_label"].find((name) => distinct(name) > 1 && distinct(name) <= 8) ?? "suite";
     const series = new Map();
     for (const at of kept) {
-      const name = facet(by, at) || texts.not_stated;
+      const name = facet(by, at);
       if (!series.has(name)) series.set(name, []);
       series.get(name).push([xs[at], ys[at], `${facet("submitter", at)} ${facet("system", at)}, ${facet("benchmark", at)} ${facet("scenario", at)}`, data.links[at]]);
     }
     notes.unshift(kept.length ? fill(texts.shown, { n: mlassay.number(kept.length) }) : texts.nothing);
     element("scatter-note").textContent = notes.join(" ");
-    const title = (name) => element(name).selectedOptions[0].textContent + (["value", "per_chip"].includes(form.elements.namedItem(name).value) && unit ? ` (${unit})` : "");
+    const axisTitle = (name) => element(name).selectedOptions[0].textContent + (["value", "per_chip"].includes(form.elements.namedItem(name).value) && unit ? ` (${unit})` : "");
     mlassay.draw(document.querySelector("#scatter canvas"), {
-      x: { title: title("x"), log: log.x, ticks: [], reverse: false }, y: { title: title("y"), log: log.y, ticks: [], reverse: false },
+      x: { title: axisTitle("x"), log: log.x, ticks: [], reverse: false }, y: { title: axisTitle("y"), log: log.y, ticks: [], reverse: false },
       stacked: false, marks: [], series: [...series].sort().map(([name, points]) => ({ name, kind: "points", points })),
     });
   }
@@ -155,7 +157,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const out = document.createDocumentFragment();
     let before = null;
     for (const at of rows.slice(0, most)) {
-      const name = group ? keyOf(group)(at) || (group === "scenario" ? texts.training : texts.not_stated) : null;
+      const name = group ? title(group, keyOf(group)(at)) : null;
       if (group && name !== before) {
         const heading = document.createElement("tr");
         heading.className = "group";
