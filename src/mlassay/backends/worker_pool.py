@@ -238,7 +238,7 @@ class WorkerPoolSUT:
             ids += range(first_id, first_id + n_samples)
             done_ns += [moment] * n_samples
             if answer is not None:
-                outputs += answer
+                outputs.extend(answer)  # "+=" with an array would add numbers
         if ids:
             self._sink.complete_samples(ids, outputs if wants_outputs else None, done_ns=done_ns)
         return count

@@ -30,7 +30,7 @@ FEW = 32
 """Up to so many samples of a query are looked at in Python rather than by numpy."""
 
 COLLECT_ROOM_NS = 300_000
-"""Answers are fetched while the next query is not due for so long."""
+"""Answers are fetched until so long before the next query is due."""
 
 COLLECT_WAIT_S = 0.2
 """And when nothing else is to be done, for so long before looking at the run's state again."""
@@ -191,8 +191,8 @@ def punctual(run: Run, rate_hz: float) -> Callable[[int], int]:
         return until
 
     def until_collecting(due_ns: int) -> int:
-        while due_ns - now() > COLLECT_ROOM_NS and collect(0.0):
-            pass
+        while (rest_ns := due_ns - now() - COLLECT_ROOM_NS) > 0:
+            collect(min(rest_ns * 1e-9, COLLECT_WAIT_S))
         return until(due_ns)
 
     return until_collecting

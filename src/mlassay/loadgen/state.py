@@ -30,5 +30,6 @@ class Run:
     due_ns: list[np.ndarray[Any, Any]] = field(default_factory=list)  # per plan, relative to start
     skipped: dict[int, int] = field(default_factory=dict)  # row -> intervals skipped before it
     ended: str = ""
+    onlooker: int = 0  # native id of the supervisor's thread; 0: none
     real_time: bool = False  # see waiting.first_in_line
     phase: str = "issue"  # "issue", "flush", "close": where the SUT may be holding us

@@ -108,6 +108,7 @@ class Supervisor:
         self._moved_ns = time.perf_counter_ns()
         self._thread = threading.Thread(target=self._look_on, name="mlassay-supervisor", daemon=True)
         self._thread.start()
+        self._run.onlooker = self._thread.native_id or 0
         return self
 
     def __exit__(
