@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from mlassay.core.errors import BadFile, MachineProblem
+from mlassay.core.errors import BadFile, MachineProblem, MissingDependency
 from mlassay.results.database import Database, TooSlow, open_database
 from mlassay.results.importer import import_path
 from mlassay.results.schema import sa
-from mlassay.web.serve import listening
-from mlassay.web.server import POLICY, Dashboard
+from mlassay.web.guard import POLICY
+from mlassay.web.serve import listening, make_server
+from mlassay.web.server import Dashboard
 from mlassay.web.texts import load_texts
 from tests.results.runs import lognormal, write_run
 from tests.web.conftest import HOSTILE_SUBMITTER, Served, fill
@@ -255,6 +257,15 @@ def test_a_question_that_takes_too_long_is_stopped(small: Database) -> None:
         connection.execute(sa.text(endless))
     with small.reading(seconds=5) as connection:
         assert connection.execute(sa.text("SELECT 1")).scalar_one() == 1
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_a_missing_library_is_named_with_its_extra(
+    small: Database, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingDependency, match=rf"{missing}.*\n.*pip install 'mlassay\[web\]'"):
+        make_server(small)
 
 
 def test_a_taken_port_is_named() -> None:

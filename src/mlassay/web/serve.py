@@ -39,9 +39,10 @@ def serve(
 def make_server(database: Database, *, language: str = "en", runs: Path | None = None) -> uvicorn.Server:
     """The server, not yet running: `run(sockets=[listening(port)])` starts it, `should_exit = True` ends it."""
     try:
+        import starlette  # noqa: F401 - the server's modules import it at their top
         import uvicorn
     except ModuleNotFoundError as error:
-        raise MissingDependency("uvicorn", extra="web", why="the dashboard's server needs it") from error
+        raise MissingDependency(str(error.name), extra="web", why="the dashboard's server needs it") from error
     from mlassay.web.live import LiveView
     from mlassay.web.server import Dashboard, application
 

@@ -15,10 +15,17 @@ from dataclasses import dataclass
 from importlib.resources import files
 from urllib.parse import parse_qs
 
-from mlassay.core.errors import MissingDependency, MlassayError, UsageError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from mlassay.core.errors import MlassayError, UsageError
 from mlassay.results.database import Database, TooSlow
 from mlassay.results.detail import result
 from mlassay.results.export import results_csv
+from mlassay.web.guard import LOCAL, Guard
 from mlassay.web.index import NOTHING, Index, read_index, state_of
 from mlassay.web.links import Links
 from mlassay.web.live import MAX_LISTENERS, LiveView
@@ -28,16 +35,6 @@ from mlassay.web.render import render
 from mlassay.web.routes import build
 from mlassay.web.texts import Texts
 
-try:
-    from starlette.applications import Starlette
-    from starlette.datastructures import Headers, MutableHeaders
-    from starlette.requests import Request
-    from starlette.responses import HTMLResponse, Response, StreamingResponse
-    from starlette.routing import Route
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-except ModuleNotFoundError as error:
-    raise MissingDependency("Starlette", extra="web", why="the dashboard's server needs it") from error
-
 SECONDS = 5.0
 """Longest time that the questions of one page may take."""
 MAX_KEPT = 256
@@ -45,20 +42,6 @@ MAX_QUERY = 8000
 MAX_FIELDS = 200
 MAX_CSV_ROWS = 20_000
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
 Query = Mapping[str, Sequence[str]]
 
 
@@ -236,31 +219,3 @@ def application(dashboard: Dashboard, hosts: Sequence[str] = LOCAL) -> ASGIApp:
         exception_handlers={Exception: failed},
     )
     return Guard(app, tuple(hosts))
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Headers on every answer; other host names (another site's trick to read pages from here) are turned away."""
-
-    app: ASGIApp
-    hosts: Sequence[str]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    given[name] = value
-            await send(message)
-
-        host = Headers(scope=scope).get("host", "")
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if name in self.hosts:
-            await self.app(scope, receive, guarded)
-        else:
-            refusal = Response("this server answers to names of this machine only\n", 421, media_type="text/plain")
-            await refusal(scope, receive, guarded)
