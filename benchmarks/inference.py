@@ -5,7 +5,8 @@
 
 Both sides run the same model file with the same threads on the same samples. The bare loop is what a person would
 write: a session in a for loop over a list of inputs, with a clock around each call. Ratios are medians over the
-rounds; the two sides take turns, and take turns in going first, so that a machine that slows down slows both.
+rounds, of the throughput and, for a machine that does other things too, of the processor time a sample; the two sides
+take turns, and take turns in going first, so that a machine that slows down slows both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,13 @@ from mlassay.tasks.task import OpenTask, TaskRequest
 NS = 1_000_000_000
 
 
+class Rate(NamedTuple):
+    """What a throughput measurement came to; processor time hardly feels what else the machine does."""
+
+    samples_per_s: float
+    cpu_s_per_sample: float
+
+
 class Bare:
     """The runtime alone: inputs prepared beforehand, outputs thrown away."""
 
@@ -50,14 +58,14 @@ class Bare:
         self.batches = [[np.ascontiguousarray(library.get(range(b, b + batch)))] for b in range(0, n - batch, batch)]
         self.batch = batch
 
-    def throughput(self, seconds: float) -> float:
-        began = time.perf_counter()
+    def throughput(self, seconds: float) -> Rate:
+        began, cpu_s = time.perf_counter(), time.process_time()
         count, at = 0, 0
         while time.perf_counter() - began < seconds:
             self.run(self.batches[at])
             at = (at + 1) % len(self.batches)
             count += self.batch
-        return count / (time.perf_counter() - began)
+        return Rate(count / (time.perf_counter() - began), (time.process_time() - cpu_s) / count)
 
     def p90_us(self, seconds: float) -> float:
         took, at = [], 0
@@ -88,11 +96,25 @@ class Ours:
         plans = plan(settings, self.library.total_count, self.library.performance_count)
         return settings, drive(settings, plans, self.backend, self.library, close=False)
 
-    def throughput(self, seconds: float, rate: float) -> float:
+    def throughput(self, seconds: float, rate: float) -> Rate:
         count = max(64, int(rate * seconds))
-        _, recording = self._drive(Scenario.OFFLINE, Offline(min_sample_count=count, expected_qps=1.0), 1, 0)
+        spent: list[float] = []
+        issue = self.backend.issue
+
+        def watched(query: Query) -> Any:
+            began = time.process_time()
+            outputs = issue(query)
+            self.backend.flush()
+            spent.append(time.process_time() - began)
+            return outputs
+
+        self.backend.issue = watched
+        try:
+            _, recording = self._drive(Scenario.OFFLINE, Offline(min_sample_count=count, expected_qps=1.0), 1, 0)
+        finally:
+            del self.backend.issue
         trace = recording.trace
-        return trace.n_samples / (int(trace.done_ns.max()) / NS)
+        return Rate(trace.n_samples / (int(trace.done_ns.max()) / NS), sum(spent) / trace.n_samples)
 
     def p90_us(self, seconds: float, expected_us: float) -> float:
         load = SingleStream(expected_latency_ns=max(1, int(expected_us * 300)))
@@ -110,8 +132,9 @@ def compare(opened: OpenTask, name: str, options: dict[str, Any], args: argparse
     backend.ensure_loaded()
     opened.library.load(range(opened.library.performance_count))
     bare, ours = Bare(backend, opened, args.batch), Ours(backend, opened)
-    rows: dict[str, list[float]] = {k: [] for k in ("bare_sps", "our_sps", "bare_p90_us", "our_p90_us")}
-    rate, p90 = bare.throughput(0.5), bare.p90_us(0.5)
+    keys = ("bare_sps", "our_sps", "bare_p90_us", "our_p90_us", "bare_cpu_us", "our_cpu_us")
+    rows: dict[str, list[float]] = {key: [] for key in keys}
+    rate, p90 = bare.throughput(0.5).samples_per_s, bare.p90_us(0.5)
     for number in range(args.rounds):
         sides = [
             ("bare_sps", lambda: bare.throughput(args.seconds)),
@@ -120,12 +143,18 @@ def compare(opened: OpenTask, name: str, options: dict[str, Any], args: argparse
             ("our_p90_us", lambda: ours.p90_us(args.seconds, p90)),
         ]
         for key, run in sides if number % 2 == 0 else [sides[1], sides[0], sides[3], sides[2]]:
-            rows[key].append(run())
+            found = run()
+            if isinstance(found, Rate):
+                rows[key].append(found.samples_per_s)
+                rows[key.replace("sps", "cpu_us")].append(found.cpu_s_per_sample * 1e6)
+            else:
+                rows[key].append(found)
             opened.library.load(range(opened.library.performance_count))
     added = own_cost_us(backend, opened)
     backend.close()
     middle = {key: statistics.median(values) for key, values in rows.items()}
     ratios = [o / b for o, b in zip(rows["our_sps"], rows["bare_sps"], strict=True)]
+    cpu_ratios = [b / o for o, b in zip(rows["our_cpu_us"], rows["bare_cpu_us"], strict=True)]
     gaps = [o - b for o, b in zip(rows["our_p90_us"], rows["bare_p90_us"], strict=True)]
     return {
         "task": opened.name,
@@ -133,6 +162,8 @@ def compare(opened: OpenTask, name: str, options: dict[str, Any], args: argparse
         **middle,
         "throughput_ratio": statistics.median(ratios),
         "throughput_ratio_range": [min(ratios), max(ratios)],
+        "cpu_ratio": statistics.median(cpu_ratios),
+        "cpu_ratio_range": [min(cpu_ratios), max(cpu_ratios)],
         "p90_added_us": statistics.median(gaps),
         "p90_added_us_range": [min(gaps), max(gaps)],
         "backend_own_us_per_query": added,
@@ -288,6 +319,11 @@ def show(row: dict[str, Any]) -> None:
     print(
         f"  Offline       ours {row['our_sps']:>9.1f}/s   bare loop {row['bare_sps']:>9.1f}/s"
         f"   ratio {row['throughput_ratio']:.3f} ({low:.3f} to {high:.3f})"
+    )
+    low, high = row["cpu_ratio_range"]
+    print(
+        f"  of the CPU    ours {row['our_cpu_us']:>8.1f} us   bare loop {row['bare_cpu_us']:>8.1f} us"
+        f"   ratio {row['cpu_ratio']:.3f} ({low:.3f} to {high:.3f}), a sample"
     )
     print(
         f"  SingleStream  ours p90 {row['our_p90_us']:>8.1f} us   bare loop {row['bare_p90_us']:>8.1f} us"
