@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: quickstart test test-browser test-torch test-all check format clean
+.PHONY: quickstart test test-browser test-torch test-runtimes test-all check format clean
 
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,10 @@ $(VENV)/.torch: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet '$(TORCH)' 'onnx>=1.16' 'onnxscript>=0.1'
 	@touch $@
 
+$(VENV)/.runtimes: $(VENV)/.torch
+	$(BIN)/python -m pip install --quiet -e '.[openvino,litert,opencv,llama-cpp,quantize]' 'gguf>=0.10'
+	@touch $@
+
 $(VENV)/.browser: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -e '.[browser]'
 	@touch $@
@@ -39,6 +43,9 @@ test-browser: $(VENV)/.browser ## the dashboard in a real Chromium (Debian: apt-
 
 test-torch: $(VENV)/.torch  ## what needs PyTorch: reference models, training
 	$(BIN)/python -m pytest -m "torch and not slow"
+
+test-runtimes: $(VENV)/.runtimes ## every task on every runtime: the matrix (llama.cpp is compiled first, some minutes)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/backends tests/tasks/generation
 
 test-all: $(VENV)/.torch      ## with the slow tests
 	$(BIN)/python -m pytest -m "slow or not slow"
