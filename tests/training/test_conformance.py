@@ -30,6 +30,7 @@ GO = {
     "gating_games": 2,
     "eval_games": 2,
 }
+SCENES = {"n_train": 24, "n_eval": 8, "base_width": 4, "global_batch_size": 4}
 SMALLER = {
     "bert": (tiny.text_like, LANGUAGE),
     "dlrm": (index, {"global_batch_size": 32}),
@@ -38,9 +39,11 @@ SMALLER = {
     "gpt3": (tiny.text_like, LANGUAGE | {"n_kv_heads": 2, "n_eval_sequences": 4}),
     "llama31_405b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
     "llama31_8b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
+    "maskrcnn": (tiny.fashion_like, SCENES | {"pyramid_width": 8, "n_rois": 8, "dense_width": 16}),
     "minigo": (None, GO | {"n_filters": 4, "n_blocks": 1, "global_batch_size": 8}),
     "ncf": (tiny.packages_like, {"global_batch_size": 64, "n_eval_negatives": 9}),
     "resnet": (tiny.fashion_like, {"base_width": 4, "global_batch_size": 16}),
+    "ssd": (tiny.fashion_like, SCENES | {"extras": ((8, 8, 2, 1),) * 2}),
     "transformer": (None, {"hidden": 16, "ffn": 16, "global_batch_size": 4, "extra_pieces": 2}),
 }
 """For each benchmark tiny data and a smaller configuration, so that its whole path takes a moment."""

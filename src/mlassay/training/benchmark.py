@@ -59,6 +59,7 @@ class Schedule:
     max_steps: int  # the budget; reaching it without the target ends the run as aborted
     eval_every_steps: int
     first_eval_step: int = 0  # 0: the first interval's end
+    eval_at_steps: tuple[int, ...] = ()  # in rising order; instead of a first step and an interval
 
     def __post_init__(self) -> None:
         for name in ("train_samples", "eval_samples", "steps_per_epoch", "max_steps", "eval_every_steps"):
@@ -67,6 +68,8 @@ class Schedule:
 
     def next_evaluation(self, step: int) -> int:
         """The first step after `step` at whose end quality is measured; never past the budget."""
+        if self.eval_at_steps:
+            return min(s for s in (*self.eval_at_steps, self.max_steps) if step < s <= self.max_steps)
         first = self.first_eval_step or self.eval_every_steps
         if step < first:
             due = first

@@ -22,9 +22,11 @@ BENCHMARKS = registry(
     _entry("gpt3", "language model: GPT-3 175B", "llm.recipe:gpt3"),
     _entry("llama31_405b", "language model: Llama-3.1-405B", "llm.recipe:llama31_405b"),
     _entry("llama31_8b", "language model: Llama-3.1-8B", "llm.recipe:llama31_8b"),
+    _entry("maskrcnn", "object detection: Mask R-CNN"),
     _entry("minigo", "reinforcement learning: Go by self-play"),
     _entry("ncf", "recommendation: NeuMF"),
     _entry("resnet", "image classification: ResNet-50 v1.5"),
+    _entry("ssd", "object detection: SSD-ResNet-34"),
     _entry("transformer", "translation: Transformer-big", "translation.recipe:transformer"),
 )
 

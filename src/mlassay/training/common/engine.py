@@ -134,6 +134,7 @@ class TorchBenchmark(Generic[C]):
             max_steps=self.step_budget(per_epoch),
             eval_every_steps=self.eval_interval(per_epoch),
             first_eval_step=self.first_evaluation(per_epoch),
+            eval_at_steps=self.evaluation_steps(per_epoch),
         )
 
     def step_budget(self, per_epoch: int) -> int:
@@ -146,6 +147,10 @@ class TorchBenchmark(Generic[C]):
     def first_evaluation(self, per_epoch: int) -> int:
         """The first evaluated step; 0 for the first interval's end."""
         return 0
+
+    def evaluation_steps(self, per_epoch: int) -> tuple[int, ...]:
+        """All evaluated steps, where they follow no interval."""
+        return ()
 
     def step(self) -> StepReport:
         self.model.train()
@@ -197,6 +202,14 @@ class TorchBenchmark(Generic[C]):
         summed = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(summed)
         return [float(v) for v in summed]
+
+    def gathered(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """All processes' rows, in the order of processes."""
+        if self.around.world_size == 1:
+            return rows
+        parts: list[list[dict[str, Any]]] = [[] for _ in range(self.around.world_size)]
+        dist.all_gather_object(parts, rows)
+        return [row for part in parts for row in part]
 
     def my_share(self, n: int) -> range:
         """Which of n evaluation samples this process does."""

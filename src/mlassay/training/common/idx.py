@@ -12,6 +12,29 @@ import numpy.typing as npt
 
 from mlassay.core.errors import BadFile
 
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+
+
+def labelled_images(folder: Path, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Images (N, H, W) and labels (N,) of `part`, "train" or "t10k", plain or gzipped. Raises BadFile."""
+    if not folder.is_dir():
+        raise BadFile(
+            folder,
+            found="absent",
+            expected="a folder with the four Fashion-MNIST files",
+            hint="apt-get install dataset-fashion-mnist, or pass --data FOLDER",
+        )
+    images, labels = (read_idx(_with_or_without_gz(folder / f"{part}-{kind}-ubyte"))
+                      for kind in ("images-idx3", "labels-idx1"))  # fmt: skip
+    if len(images) != len(labels):
+        raise BadFile(folder, key=part, found=f"{len(images)} images, {len(labels)} labels", expected="equal counts")
+    return images, labels
+
+
+def _with_or_without_gz(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.exists() else path
+
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """An array of unsigned bytes. Raises BadFile when absent, torn, or of another type."""

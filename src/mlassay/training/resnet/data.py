@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mlassay.core.errors import BadFile, MissingDependency
-from mlassay.training.common.idx import read_idx
+from mlassay.training.common.idx import FASHION_MNIST, labelled_images
 from mlassay.training.common.order import Indices
 
-FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 CHANNEL_MEANS = (123.68, 116.78, 103.94)  # subtracted; the reference does not divide
 CROP_ATTEMPTS = 100
 
@@ -37,15 +37,7 @@ class IdxImages:
 
     def __init__(self, folder: Path | None) -> None:
         folder = folder or FASHION_MNIST
-        if not folder.is_dir():
-            raise BadFile(
-                folder,
-                found="absent",
-                expected="a folder with the four Fashion-MNIST files",
-                hint="apt-get install dataset-fashion-mnist, or pass --data FOLDER",
-            )
-        self._train = _images_and_labels(folder, "train")
-        self._eval = _images_and_labels(folder, "t10k")
+        self._train, self._eval = (_tensors(*labelled_images(folder, part)) for part in ("train", "t10k"))
         self.n_train, self.n_eval = len(self._train[1]), len(self._eval[1])
 
     def train_batch(self, indices: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -62,17 +54,8 @@ class IdxImages:
         return (part[0][chosen].float() - self.MEAN) / self.STD, part[1][chosen]
 
 
-def _images_and_labels(folder: Path, part: str) -> tuple[Tensor, Tensor]:
-    images, labels = (read_idx(_with_or_without_gz(folder / f"{part}-{kind}-ubyte"))
-                      for kind in ("images-idx3", "labels-idx1"))  # fmt: skip
-    if len(images) != len(labels):
-        raise BadFile(folder, key=part, found=f"{len(images)} images, {len(labels)} labels", expected="equal counts")
+def _tensors(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images.copy())[:, None], torch.from_numpy(labels.astype(np.int64))
-
-
-def _with_or_without_gz(path: Path) -> Path:
-    packed = path.with_name(path.name + ".gz")
-    return packed if packed.exists() else path
 
 
 class ImageFolder:

@@ -7,6 +7,7 @@ after the addition, projection shortcut in the first block of a stage, no convol
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -23,23 +24,35 @@ def _norm(n: int) -> nn.BatchNorm2d:
 
 
 class Block(nn.Module):
-    """Bottleneck (1x1, 3x3, 1x1 to four times the width) or basic (two 3x3) residual block."""
+    """Bottleneck (1x1, 3x3, 1x1 to four times the width) or basic (two 3x3) residual block.
 
-    def __init__(self, n_in: int, width: int, stride: int, bottleneck: bool) -> None:
+    `first_strides`: the original form of a bottleneck, whose stride sits in the first 1x1.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        width: int,
+        stride: int,
+        bottleneck: bool,
+        first_strides: bool = False,
+        norm: Callable[[int], nn.Module] = _norm,
+    ) -> None:
         super().__init__()
         n_out = width * 4 if bottleneck else width
         if bottleneck:
-            shape = [(n_in, width, 1, 1), (width, width, 3, stride), (width, n_out, 1, 1)]
+            first, second = (stride, 1) if first_strides else (1, stride)
+            shape = [(n_in, width, 1, first), (width, width, 3, second), (width, n_out, 1, 1)]
         else:
             shape = [(n_in, width, 3, stride), (width, width, 3, 1)]
         parts: list[nn.Module] = []
         for i, (a, b, kernel, s) in enumerate(shape):
-            parts += [_conv(a, b, kernel, s), _norm(b)]
+            parts += [_conv(a, b, kernel, s), norm(b)]
             if i < len(shape) - 1:
                 parts.append(nn.ReLU(inplace=True))
         self.body = nn.Sequential(*parts)
         project = stride != 1 or n_in != n_out
-        self.shortcut = nn.Sequential(_conv(n_in, n_out, 1, stride), _norm(n_out)) if project else nn.Identity()
+        self.shortcut = nn.Sequential(_conv(n_in, n_out, 1, stride), norm(n_out)) if project else nn.Identity()
         self.relu = nn.ReLU(inplace=True)
         self.n_out = n_out
 

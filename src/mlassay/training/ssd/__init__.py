@@ -1,0 +1,1 @@
+"""SSD with a ResNet-34 backbone: recipe (light), model, augmentation, training."""
