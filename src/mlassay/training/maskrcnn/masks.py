@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
@@ -44,7 +46,9 @@ def _from_outlines(outlines: Outlines, box: list[float]) -> Tensor:
     stretch = np.array([SIDE / max(right - left, 1.0), SIDE / max(bottom - top, 1.0)])
     moved = [((p - np.array([left, top])) * stretch).ravel().tolist() for p in outlines]
     packed = fill.merge(fill.frPyObjects(moved, SIDE, SIDE))
-    return torch.from_numpy(np.asarray(fill.decode(packed), np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools 2.0.11 asks numpy 2 for a view the old way
+        return torch.from_numpy(np.asarray(fill.decode(packed), np.float32))
 
 
 def pasted(scores: Tensor, box: list[float], height: int, width: int) -> NDArray[np.bool_]:

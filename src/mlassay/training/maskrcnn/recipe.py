@@ -92,8 +92,8 @@ def small() -> MaskRcnnConfig:
         schedule="one-cycle",
         max_epochs=6.0,
         eval_every_epochs=0.5,
-        target=0.4,
-        second_target=0.4,
+        target=0.44,
+        second_target=0.38,
         n_workers=0,
     )
 

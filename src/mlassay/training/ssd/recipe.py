@@ -76,7 +76,7 @@ def small() -> SsdConfig:
         max_epochs=5.0,
         eval_every_epochs=0.5,
         eval_epochs=(),
-        target=0.5,
+        target=0.36,
         n_workers=0,
     )
 
