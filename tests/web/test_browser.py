@@ -118,7 +118,7 @@ def test_search_from_any_page_among_files(browser: Any, site: str) -> None:
         w.page.locator("header input[type=search]").fill("ev<img")
         w.page.keyboard.press("Enter")
         w.page.wait_for_url("**search=**")
-        assert w.page.locator("#count").inner_text() == "1 results"
+        assert w.page.locator("#count").inner_text() == "1 result"
         assert w.rows() == 1
 
 

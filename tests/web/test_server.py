@@ -172,7 +172,7 @@ def test_two_results_side_by_side(server: Served) -> None:
     text = server.ask("/results?published=no").text
     ids = [x.rpartition("/")[2] for x in Elements(text).links if x.startswith("/result/")]
     page = server.ask(f"/compare?id={ids[0]}&id={ids[1]}&id=000000000000").text
-    assert "1 of the results in the address are not in this database" in page
+    assert "not in this database: 1" in page
     assert "bootstrap over 2,000 and 2,000 queries" in page
     text = server.ask("/results?submitter=Acme").text
     ids = [x.rpartition("/")[2] for x in Elements(text).links if x.startswith("/result/")]

@@ -145,7 +145,7 @@ document.addEventListener("DOMContentLoaded", () => {
     counts(query, every);
     chips(query);
     headings(sort);
-    element("count").textContent = fill(texts.count, { n: mlassay.number(rows.length) });
+    element("count").textContent = fill(rows.length === 1 ? texts.count_one : texts.count, { n: mlassay.number(rows.length) });
     element("none").hidden = rows.length > 0;
     const chart = query.get("view") === "chart";
     element("scatter").hidden = !chart;

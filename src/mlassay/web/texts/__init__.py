@@ -26,6 +26,10 @@ class Texts:
             raise KeyError(f"no text {key!r} in texts/{ENGLISH}.toml")
         return text.format(**blanks) if blanks else text
 
+    def many(self, key: str, n: int, shown: str) -> str:
+        """A text about n things, in which they are called `shown`: the key with "_one" where there is one of them."""
+        return self(f"{key}_one" if n == 1 else key, n=shown)
+
     def maybe(self, key: str, otherwise: str) -> str:
         """A text that there may be, such as the name of a metric that somebody wrote."""
         return self.book.get(key, otherwise)
