@@ -21,7 +21,7 @@ from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.sink import Columns, Completions, Keep
 from mlassay.loadgen.state import Run
 from mlassay.loadgen.supervise import Supervisor, SutHung, Watch
-from mlassay.loadgen.waiting import first_in_line, precise_timers, quick_handover
+from mlassay.loadgen.waiting import first_in_line, idle_for, precise_timers, quick_handover
 
 
 def drive(
@@ -53,6 +53,7 @@ def drive(
     _open(sut, sink, samples)
     cpu = time.thread_time_ns(), time.process_time_ns()
     supervisor = Supervisor(run, plans, watch or Watch())
+    idle_for(0)  # measures the machine at its first use: not while the first query is due
     with precise_timers(), quick_handover(), supervisor:
         cpu = time.thread_time_ns(), time.process_time_ns()
         try:
@@ -134,12 +135,12 @@ def _one_plan(run: Run, plan: Plan, samples: SampleLibrary) -> None:
     if prepare is not None:
         prepare(plan.load)
     try:
-        if run.start_ns == 0:
-            run.start_unix_ns = time.time_ns()
-            run.start_ns = run.clock.now_ns()
         row = run.n_issued
         try:
             with _ahead_of_others(run) as run.real_time:
+                if run.start_ns == 0:
+                    run.start_unix_ns = time.time_ns()
+                    run.start_ns = run.clock.now_ns()
                 _loop_for(run)(run, plan, row)
             run.sink.baton = None
             run.phase = "flush"

@@ -23,8 +23,9 @@ from mlassay.loadgen.plan import Plan
 from mlassay.loadgen.state import Run
 from mlassay.loadgen.waiting import sleeper
 
-BLOCK = 65_536
-"""So many queries are turned into Python objects at a time: bounded memory at any length."""
+BLOCK = 4_096
+"""So many queries are turned into Python objects at a time: bounded memory at any length, and no query is late for it
+by more than some hundred microseconds."""
 
 FEW = 32
 """Up to so many samples of a query are looked at in Python rather than by numpy."""
