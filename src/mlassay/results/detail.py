@@ -142,7 +142,7 @@ def _one(connection: sa.Connection, key: str | int) -> ResultView:
     r = tables.result.c
     text = str(key).strip().rstrip("/")
     query = sa.select(*columns()).select_from(joined())
-    if text.isdigit():
+    if text.isdecimal():
         found = connection.execute(query.where(r.id == int(text[:9]))).mappings().all()
     else:
         found = connection.execute(query.where(r.key == text)).mappings().all()

@@ -58,7 +58,7 @@ def _numbered(context: Context, kind: str, rest: str) -> Page:
     index = context.index
     if kind == "rank" and name in index.rankings and last in {p.value for p in ranks.PERS}:
         return ranks.rank_page(context, index.rankings[name], Per(last))
-    if kind == "run" and name in index.results and last.isdigit() and len(last) < 6:
+    if kind == "run" and name in index.results and last.isdecimal() and len(last) < 6:
         return run_page(context, index.results[name], int(last))
     raise NoSuchPage(context.t("error.no_page", path=f"{kind}/{rest}"[:200]))
 

@@ -48,7 +48,8 @@ def read_query(query: Query) -> Asked:
 
     chosen = chosen_texts(query)
     search = (query.get("search") or [""])[0][:200].strip()
-    flags = {"published": one("published", ("yes", "no"), ""), "power": one("power", ("yes",), "")}
+    both = {"yes", "no"} <= set(query.get("published") or ())  # is as good as neither
+    flags = {"published": "" if both else one("published", ("yes", "no"), ""), "power": one("power", ("yes",), "")}
     published = {"yes": True, "no": False}.get(flags["published"])
     power = True if flags["power"] else None
     sorts = [*SORTS, *(f"-{s}" for s in SORTS)]
@@ -56,7 +57,7 @@ def read_query(query: Query) -> Asked:
     axes = {"x": one("x", AXES, "chips"), "y": one("y", AXES, "value")}
     axes |= {name: one(name, ("0", "1"), "1") for name in ("xlog", "ylog")}
     said = (query.get("page") or ["1"])[0]
-    page = int(said) if said.isdigit() and 0 < len(said) < 6 else 1
+    page = int(said) if said.isdecimal() and 0 < len(said) < 6 else 1
     kept: dict[str, Sequence[str]] = dict(chosen)
     kept |= {n: [v] for n, v in (("search", search), ("sort", sort), ("group", group)) if v}
     kept |= {n: [v] for n, v in flags.items() if v}
