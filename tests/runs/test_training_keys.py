@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mlassay.core.errors import RuleViolation
+from mlassay.runs.training_request import override
 from mlassay.runs.training_rules import check_values, round_of, rule_of, with_target
 from mlassay.training.benchmark import Surroundings
-from mlassay.training.catalogue import recipe
+from mlassay.training.catalogue import BENCHMARKS, recipe
 
 pytest.importorskip("torch")
 
@@ -58,3 +59,10 @@ def test_gpt3_is_refused_in_closed_because_it_starts_from_nothing():
     spec = recipe("gpt3").make(recipe("gpt3").profiles["reference"](), "reference", Surroundings(seed=0)).spec
     with pytest.raises(RuleViolation, match="init_checkpoint_step is 0; expected more than 0"):
         check_values(rules, rule_of(rules, recipe("gpt3")), spec)
+
+
+@pytest.mark.parametrize("name", BENCHMARKS.names())
+def test_every_profile_as_it_comes_is_accepted(name):
+    """A configuration that the request's own checks refuse could never be trained."""
+    for profile in recipe(name).profiles.values():
+        assert override(profile(), {}) == profile()

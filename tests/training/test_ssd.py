@@ -196,6 +196,7 @@ def test_the_reference_learns_on_coco_files(tmp_path):
 def test_the_reference_evaluates_at_the_rounds_epochs():
     benchmark = recipe("ssd").make(reference(), "reference", Surroundings(seed=1))
     steps = benchmark.evaluation_steps(100)
+    assert steps == (4000, 5000, 5500, 6000, 6500, 7000, 7500, 8000)
     schedule = Schedule(
         train_samples=1, eval_samples=1, steps_per_epoch=100, max_steps=6000, eval_every_steps=1, eval_at_steps=steps
     )

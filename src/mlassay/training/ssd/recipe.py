@@ -39,8 +39,9 @@ class SsdConfig:
     decay_boundary_epochs: tuple[float, ...] = (40.0, 50.0)
     crop_attempts: int = 1  # max_samples of the logs: 1 or 50
     max_epochs: float = 80.0
-    eval_every_epochs: float = 0.0  # 0: at eval_epochs
-    eval_epochs: tuple[float, ...] = (40, 50, 55, 60, 65, 70, 75, 80)
+    eval_every_epochs: float = 5.0
+    first_eval_epoch: float = 40.0  # 0: the first interval's end
+    skipped_eval_epochs: tuple[float, ...] = (45.0,)  # rounds v0.6 to v1.0 look at 40, 50, 55, 60 … 80
     clip_norm: float = 0.0
     target: float = 0.23
     n_workers: int = 4
@@ -75,7 +76,8 @@ def small() -> SsdConfig:
         schedule="one-cycle",
         max_epochs=5.0,
         eval_every_epochs=0.5,
-        eval_epochs=(),
+        first_eval_epoch=0.0,
+        skipped_eval_epochs=(),
         target=0.36,
         n_workers=0,
     )

@@ -57,9 +57,11 @@ class Ssd(TorchBenchmark[SsdConfig]):
         return self.data.n_train, self.data.n_eval
 
     def evaluation_steps(self, per_epoch: int) -> tuple[int, ...]:
-        if self.config.eval_every_epochs > 0:
+        c = self.config
+        if c.first_eval_epoch <= 0:
             return ()
-        return tuple(round(e * per_epoch) for e in self.config.eval_epochs)
+        epochs = np.arange(c.first_eval_epoch, c.max_epochs + 1e-6, c.eval_every_epochs)
+        return tuple(round(e * per_epoch) for e in epochs if e not in c.skipped_eval_epochs)
 
     def learning_rate(self, step: int) -> float:
         c, per_epoch = self.config, self.order.steps_per_epoch
