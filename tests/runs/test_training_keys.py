@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlassay.core.errors import RuleViolation
+from mlassay.rules.training_scoring import round_or_none
 from mlassay.runs.training_request import override
-from mlassay.runs.training_rules import check_values, round_of, rule_of, with_target
+from mlassay.runs.training_rules import check_values, rule_of, with_target
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import BENCHMARKS, recipe
 
@@ -37,7 +38,7 @@ LOOP_LOGS = (
 
 @pytest.mark.parametrize(("name", "round_name"), ROUNDS)
 def test_reference_values_are_allowed_and_complete(name, round_name):
-    chosen, rules = recipe(name), round_of(round_name)
+    chosen, rules = recipe(name), round_or_none(round_name)
     rule = rule_of(rules, chosen)
     config = with_target(chosen.profiles["reference"](), rule, {})
     spec = chosen.make(config, "reference", Surroundings(seed=0)).spec
@@ -55,7 +56,7 @@ def test_reference_values_are_allowed_and_complete(name, round_name):
 
 
 def test_gpt3_is_refused_in_closed_because_it_starts_from_nothing():
-    rules = round_of("v4.1")
+    rules = round_or_none("v4.1")
     spec = recipe("gpt3").make(recipe("gpt3").profiles["reference"](), "reference", Surroundings(seed=0)).spec
     with pytest.raises(RuleViolation, match="init_checkpoint_step is 0; expected more than 0"):
         check_values(rules, rule_of(rules, recipe("gpt3")), spec)
