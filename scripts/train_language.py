@@ -1,6 +1,6 @@
 """Train the packed question-answering model, make its questions, export it to ONNX and write its data card.
 
-    nice -n 19 python scripts/train_language.py     # ten minutes on one core; needs the extra torch
+    nice -n 19 python scripts/train_language.py     # six minutes on one core; needs the extra torch
 
 A small BERT learns to find answers in paragraphs of scrambled facts, where the capital of Latvia may be Doha: it must
 read, it cannot remember. The packed questions are on true facts (scripts/language_facts.py), which training shows

@@ -1,7 +1,7 @@
 """Train the packed speech recogniser, make its recordings, export it to ONNX and write its data card.
 
     apt-get install espeak-ng
-    nice -n 19 python scripts/train_speech.py     # six minutes on one core; needs the extra torch
+    nice -n 19 python scripts/train_speech.py     # five minutes on one core; needs the extra torch
 
 A small RNN-T learns digits that espeak-ng speaks in many voices, speeds and pitches, with noise. The packed recordings
 are made in the same way from other draws and had no part in training.

@@ -74,6 +74,12 @@ backend_registry = registry(
         "llama-cpp",
         "llama_cpp",
     ),
+    Entry(
+        "ctranslate2",
+        "mlassay.backends.ctranslate2:CTranslate2",
+        "Transformers that translate, on CTranslate2: folders as its converters write them",
+        "ctranslate2",
+    ),
 )
 """Every backend by name; plug-ins join through the entry-point group "mlassay.backends".
 

@@ -47,5 +47,10 @@ task_registry = registry(
         "mlassay.tasks.speech.task:TASK",
         "write down what is said: spoken digits (packed, no download) or LibriSpeech",
     ),
+    Entry(
+        "translation",
+        "mlassay.tasks.translation.task:TASK",
+        "English to German: sentences with numbers (packed, no download) or newstest2014",
+    ),
 )
 """Every task by name; plug-ins join through the entry-point group "mlassay.tasks"."""

@@ -6,6 +6,8 @@ import pytest
 
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.tasks.translation import dataset
+from mlassay.tasks.translation.accuracy import score
+from mlassay.tasks.translation.bpe import FORMS
 from mlassay.tasks.translation.dataset import open_sentences, verify
 
 VOCABULARY = "<unk>\n<s>\n</s>\n{}\n"
@@ -96,3 +98,19 @@ def test_verify_lists_every_deviation(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "made of 5 unknown pieces of 5" in str(verify(folder).problems[3])
     (folder / "vocab.bpe.32000.en").unlink()
     assert "0 files *.vocabulary.en" in str(verify(folder).problems[0])
+
+
+def test_sentencepiece_and_a_model_s_own_vocabulary(tmp_path: Path) -> None:
+    """Text is put together at the marks, and BLEU cuts it as sacrebleu does by default."""
+    folder = newstest(tmp_path / "data", "▁he llo ▁world !\n▁good\n", "▁ha llo , ▁Welt !\n▁gut en ▁Tag\n")
+    for path in folder.glob("vocab*"):
+        path.unlink()
+    sentences = open_sentences(folder, form=FORMS["sentencepiece"], with_vocabularies=False)
+    assert sentences.source[0] == ("▁he", "llo", "▁world", "!")
+    assert sentences.wanted == ("hallo, Welt!", "guten Tag")
+    sacrebleu = pytest.importorskip("sacrebleu")
+    found = ["hallo, Welt (!)", "guten Tag, Tag"]
+    result = score(((i, text.encode()) for i, text in enumerate(found)), sentences, None)
+    assert result.value == pytest.approx(sacrebleu.corpus_bleu(found, [list(sentences.wanted)]).score, rel=1e-12)
+    with pytest.raises(BadFile, match=r"files \*\.vocabulary\.en"):
+        open_sentences(folder)

@@ -10,9 +10,9 @@ from mlassay.tasks.translation.dataset import Sentences
 
 
 def score(answers: Answers, sentences: Sentences, target: QualityTarget | None) -> AccuracyResult:
-    """Words are what stands between spaces, as in the rule book's script: both sides are tokenised already."""
+    """Of text in GNMT's form words are what stands between spaces, as in the rule book's script."""
     stream = FirstAnswers(answers, len(sentences))
-    bleu = Bleu("none")
+    bleu = Bleu(sentences.form.tokenize)
     exact = 0
     for index, data in stream:
         try:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from mlassay.core.errors import BadFile
 
 JOINER = "@@"
+WORD_BEGINS = "▁"
 _LAST = "</w>"
 _HEADER = "#version: 0.2"
 
@@ -62,6 +64,23 @@ class Merges:
 def joined(pieces: Iterable[str]) -> str:
     """Pieces back to words."""
     return " ".join(pieces).replace(JOINER + " ", "").removesuffix(JOINER)
+
+
+def joined_sentencepiece(pieces: Iterable[str]) -> str:
+    """Pieces in SentencePiece's form, where a word begins with "▁", back to text."""
+    return "".join(pieces).replace(WORD_BEGINS, " ").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How pieces make a text, and how BLEU cuts that text into words."""
+
+    join: Callable[[Iterable[str]], str]
+    tokenize: str
+
+
+FORMS = {"bpe": Form(joined, "none"), "sentencepiece": Form(joined_sentencepiece, "13a")}
+"""bpe: "@@" after a piece that goes on, words and marks apart; sentencepiece: "▁" before a piece that begins a word."""
 
 
 def learn(words: Mapping[str, int], n_merges: int) -> Merges:

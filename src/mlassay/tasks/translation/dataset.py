@@ -2,7 +2,8 @@
 
 newstest2014.tok.bpe.32000.en   one sentence a line: pieces between spaces, "@@" where a word goes on
 newstest2014.tok.bpe.32000.de   the references, in the same form and order
-vocab.bpe.32000.en, .de         one piece a line, the first three <unk>, <s>, </s>; or one file for both languages
+vocab.bpe.32000.en, .de         one piece a line, the first three <unk>, <s>, </s>; or one file for both languages;
+                                not needed where the model brings its own
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from mlassay.core.errors import BadFile, MachineProblem, UsageError
 from mlassay.tasks.data_report import DataProblem, DataReport, file_digest
-from mlassay.tasks.translation.bpe import joined
+from mlassay.tasks.translation.bpe import FORMS, Form
 
 PACKED = Path(__file__).parent / "data"
 NEWSTEST_LINES = 3_003
@@ -31,8 +32,9 @@ class Sentences:
     name: str
     source: tuple[tuple[str, ...], ...]
     wanted: tuple[str, ...]  # words between spaces
-    source_pieces: Mapping[str, int]
+    source_pieces: Mapping[str, int]  # empty where the model brings its own vocabularies
     target_pieces: tuple[str, ...]
+    form: Form = FORMS["bpe"]
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -48,8 +50,8 @@ class Files:
 
     source: Path
     target: Path
-    source_vocabulary: Path
-    target_vocabulary: Path
+    source_vocabulary: Path | None = None
+    target_vocabulary: Path | None = None
 
 
 def packed_sentences() -> Sentences:
@@ -57,9 +59,11 @@ def packed_sentences() -> Sentences:
     return open_sentences(PACKED, name="sentences with numbers, English to German")
 
 
-def open_sentences(folder: Path, name: str = "") -> Sentences:
-    """Find the four files of a folder and check that they belong together; one error lists what is missing."""
-    files = find_files(folder)
+def open_sentences(
+    folder: Path, name: str = "", *, form: Form = FORMS["bpe"], with_vocabularies: bool = True
+) -> Sentences:
+    """Find the files of a folder and check that they belong together; one error lists what is missing."""
+    files = find_files(folder, with_vocabularies=with_vocabularies)
     source, target = _lines(files.source), _lines(files.target)
     if len(source) != len(target):
         raise BadFile(
@@ -72,33 +76,31 @@ def open_sentences(folder: Path, name: str = "") -> Sentences:
     return Sentences(
         name=name or files.source.name,
         source=tuple(tuple(line.split()) for line in source),
-        wanted=tuple(joined(line.split()) for line in target),
+        wanted=tuple(form.join(line.split()) for line in target),
         source_pieces={piece: number for number, piece in enumerate(source_vocabulary)},
         target_pieces=target_vocabulary,
+        form=form,
         about={"source": str(files.source), "references": str(files.target), "sentences": len(source)},
     )
 
 
-def find_files(folder: Path) -> Files:
+def find_files(folder: Path, *, with_vocabularies: bool = True) -> Files:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name the folder that holds newstest2014.tok.bpe.32000.en")
-    found = {
-        f"{kind}.{language}": sorted(folder.glob(pattern.format(language)))
-        for kind, pattern in (("text", "*.tok.bpe*.{}"), ("vocabulary", "vocab.bpe*.{}"))
-        for language in (SOURCE, TARGET)
-    }
+    found = {f"text.{language}": sorted(folder.glob(f"*.tok.bpe*.{language}")) for language in (SOURCE, TARGET)}
     shared = [path for path in sorted(folder.glob("vocab.bpe*")) if path.suffix not in (f".{SOURCE}", f".{TARGET}")]
-    for language in (SOURCE, TARGET):
-        found[f"vocabulary.{language}"] = found[f"vocabulary.{language}"] or shared
+    for language in (SOURCE, TARGET) if with_vocabularies else ():
+        found[f"vocabulary.{language}"] = sorted(folder.glob(f"vocab.bpe*.{language}")) or shared
     wrong = [f"{len(paths)} files *.{what}" for what, paths in found.items() if len(paths) != 1]
     if wrong:
         raise BadFile(
             folder,
             found=f"a folder with {', '.join(wrong)}",
-            expected="one *.tok.bpe*.en, one *.tok.bpe*.de, and vocab.bpe* for each or for both",
+            expected="one *.tok.bpe*.en, one *.tok.bpe*.de"
+            + (", and vocab.bpe* for each or for both" if with_vocabularies else ""),
         )
     one = {what: paths[0] for what, paths in found.items()}
-    return Files(one["text.en"], one["text.de"], one["vocabulary.en"], one["vocabulary.de"])
+    return Files(one["text.en"], one["text.de"], one.get("vocabulary.en"), one.get("vocabulary.de"))
 
 
 def verify(folder: Path) -> DataReport:
@@ -121,6 +123,7 @@ def verify(folder: Path) -> DataReport:
             (files.source, files.source_vocabulary),
             (files.target, files.target_vocabulary),
         ):
+            assert vocabulary is not None
             known = set(_vocabulary(vocabulary))
             counts[f"pieces in {vocabulary.name}"] = len(known)
             strange = sum(piece not in known for line in _lines(text) for piece in line.split())
@@ -153,7 +156,9 @@ def _lines(path: Path) -> list[str]:
         raise MachineProblem(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _vocabulary(path: Path) -> tuple[str, ...]:
+def _vocabulary(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
     pieces = tuple(_lines(path))
     if pieces[:3] != SPECIAL:
         raise BadFile(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.errors import SutFailure
+from mlassay.core.model import Run
 from mlassay.tasks.translation.bpe import joined
 
 END = 2
@@ -18,8 +20,8 @@ END = 2
 class Finish:
     """Piece numbers of a batch to sentences: up to </s>, pieces joined to words."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
-        self._pieces = tuple(pieces)
+    def __init__(self, pieces: Sequence[str], join: Callable[[Iterable[str]], str] = joined) -> None:
+        self._pieces, self._join = tuple(pieces), join
 
     def __call__(self, outputs: Sequence[NDArray[Any]]) -> Sequence[str]:
         return [self.text(row) for row in outputs[0].tolist()]
@@ -32,7 +34,17 @@ class Finish:
                 break
             if number >= 0:
                 kept.append(self._pieces[number])
-        return joined(kept)
+        return self._join(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateAndJoin:
+    """`ModelSpec.infer` for a runtime that takes and gives pieces as texts."""
+
+    join: Callable[[Iterable[str]], str]
+
+    def __call__(self, samples: Any, run: Run) -> Sequence[str]:
+        return [self.join(pieces) for pieces in run([samples])[0]]
 
 
 def encode(answer: Any) -> bytes:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
 from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.ragged import PadAndRun
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
 from mlassay.tasks.translation import accuracy, dataset, postprocess
+from mlassay.tasks.translation.bpe import FORMS
 from mlassay.tasks.translation.dataset import PACKED, Sentences
 from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
 
@@ -31,7 +34,7 @@ GNMT = Profile(
 )
 OWN = Profile(
     name="own",
-    summary="a model file of yours with the same inputs, on sentences of yours in the same form",
+    summary="a model of yours: an ONNX file with the same inputs or a CTranslate2 folder; on sentences of yours",
     benchmarks=("gnmt",),
     needs=("model",),
 )
@@ -49,7 +52,9 @@ class Translation:
     summary = "one sentence in, its translation out; BLEU"
     profiles = (SMALL, GNMT, OWN)
     backends = ("onnxruntime",)
-    options: Mapping[str, str] = {}
+    options: Mapping[str, str] = {
+        "pieces": "how words are cut: bpe (a@@ b) or sentencepiece (▁a b); own sentences and their model (bpe)",
+    }
 
     def open(self, request: TaskRequest) -> OpenTask:
         profile = chosen_profile(self, request, "numbers-gnmt")
@@ -60,25 +65,24 @@ class Translation:
         return dataset.verify(required_data(self.name, request, "sentences", hint=_HINT))
 
     def _open_file(self, request: TaskRequest, profile: Profile) -> OpenTask:
-        path = model_file(profile, request)
+        path = model_file(profile, request, folders=True)
         if profile.official:
+            if path.is_dir():
+                raise UsageError(
+                    f"{profile.name} is a recurrent network; {path.name} is a folder, as of CTranslate2's Transformers",
+                    hint="give GNMT's ONNX file, or leave --profile out",
+                )
             required_data(profile.name, request, "newstest2014", hint=_HINT)
-        sentences = dataset.open_sentences(request.data) if request.data else dataset.packed_sentences()
+        sentences = _sentences(request, with_vocabularies=path.is_file())
         whole = profile.official and len(sentences) == dataset.NEWSTEST_LINES
         warnings: tuple[str, ...] = ()
         if profile.official and not whole:
             warnings = (f"{len(sentences):,} of newstest2014's {dataset.NEWSTEST_LINES:,} sentences: no target",)
-        model = ModelSpec(
-            name=path.name,
-            files={"onnx": path},
-            inputs=INPUTS,
-            infer=PadAndRun(postprocess.Finish(sentences.target_pieces)),
-        )
-        return _assemble(request, profile, sentences, model, _TARGET if whole else None, warnings)
+        return _assemble(request, profile, sentences, _model(path, sentences), _TARGET if whole else None, warnings)
 
     def _open_small(self, request: TaskRequest) -> OpenTask:
         card = packed_card()
-        sentences = dataset.open_sentences(request.data) if request.data else dataset.packed_sentences()
+        sentences = _sentences(request)
         target = None
         if request.data is None:
             target = QualityTarget(
@@ -95,7 +99,9 @@ def _assemble(
     target: QualityTarget | None,
     warnings: tuple[str, ...] = (),
 ) -> OpenTask:
-    def prepare(index: int) -> tuple[Any, Any]:
+    def prepare(index: int) -> tuple[Any, ...]:
+        if "ctranslate2" in model.files:
+            return sentences.source[index]
         numbers = np.asarray(sentences.numbers(index), np.int64)
         return numbers, np.int64(len(numbers))
 
@@ -118,6 +124,26 @@ def _assemble(
         data={"name": sentences.name, **sentences.about},
         warnings=warnings,
     )
+
+
+def _sentences(request: TaskRequest, *, with_vocabularies: bool = True) -> Sentences:
+    name = request.options.get("pieces", "bpe")
+    if name not in FORMS:
+        raise UsageError(f"pieces={name} is not known", hint=f"known: {', '.join(FORMS)}")
+    if request.data is None:
+        if name != "bpe":
+            raise UsageError(f"pieces={name}: the packed sentences are cut as bpe", hint="give --data FOLDER")
+        return dataset.packed_sentences()
+    return dataset.open_sentences(request.data, form=FORMS[name], with_vocabularies=with_vocabularies)
+
+
+def _model(path: Path, sentences: Sentences) -> ModelSpec:
+    """An ONNX file with numbers in and out, or a CTranslate2 folder with pieces in and out."""
+    if path.is_dir():
+        join = postprocess.TranslateAndJoin(sentences.form.join)
+        return ModelSpec(name=path.name, files={"ctranslate2": path}, inputs=(), infer=join)
+    finish = postprocess.Finish(sentences.target_pieces, sentences.form.join)
+    return ModelSpec(name=path.name, files={"onnx": path}, inputs=INPUTS, infer=PadAndRun(finish))
 
 
 def packed_card() -> dict[str, Any]:
