@@ -96,6 +96,14 @@ def test_confirmation_steps_down() -> None:
     assert 800 < peak.load <= 900
 
 
+def test_a_machine_that_became_busy_is_given_much_less() -> None:
+    calm, busy = System(1000), lambda load, seed: Probe(load, load < 500, 40.0 if load >= 500 else 0.5, "p99", seed)
+    peak = find_peak(calm, busy, start=100)
+    assert peak.confirmed
+    assert peak.load is not None
+    assert 300 < peak.load < 500
+
+
 def test_a_start_must_be_positive() -> None:
     with pytest.raises(UsageError, match="the search starts at 0; expected a positive load"):
         find_peak(System(1), System(1), start=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -18,9 +19,11 @@ from mlassay.core.errors import BadFile, MachineProblem, RuleViolation, UnknownN
 from mlassay.records.mllog import Flavour, read_log
 from mlassay.records.training_run import read_run
 from mlassay.runs.score import score_tree
-from mlassay.runs.train import resume, train_benchmark
+from mlassay.runs.train import train_benchmark
+from mlassay.runs.train_all import Failed, train_all
 from mlassay.runs.training_log import LogSink, repair_tail
 from mlassay.runs.training_request import TrainRequest
+from mlassay.runs.training_resume import resume
 from mlassay.training.loop import Status
 from tests.training.tiny import fashion_like
 
@@ -236,3 +239,27 @@ def test_a_torn_last_line_is_cut(tmp_path, text, kept):
     path.write_text(text)
     assert repair_tail(path) is (text != kept)
     assert path.read_text() == kept
+
+
+def test_runs_that_are_there_already_count_towards_the_wish(tmp_path):
+    first = train_benchmark(request(tmp_path, n_runs=1))
+    more = train_benchmark(request(tmp_path, n_runs=3, only_missing=True))
+    assert (first.seeds, more.seeds, more.first) == ((1,), (2, 3), 1)
+    assert train_benchmark(request(tmp_path, n_runs=3, only_missing=True)).outcomes == ()
+    record = more.folder / "result_1.json"
+    cut_off = json.loads(record.read_text()) | {"status": "running"}
+    record.write_text(json.dumps(cut_off))
+    other = train_benchmark(request(tmp_path, n_runs=1, only_missing=True, overrides={**QUICK, "target": "0.4"}))
+    again = train_benchmark(request(tmp_path, n_runs=3, only_missing=True))
+    assert (other.seeds, again.seeds) == ((1,), (2,)), "another configuration, and a run that was cut off"
+
+
+def test_one_benchmark_that_cannot_run_does_not_stop_the_others(tmp_path):
+    told = []
+    wish = request(tmp_path, overrides={})
+    results = train_all(["ncf", "resnet"], dataclasses.replace(wish, overrides=QUICK), tell=told.append)
+    assert told == results
+    failed, done = results
+    assert isinstance(failed, Failed)
+    assert "base_width" in str(failed.error)
+    assert done.succeeded

@@ -35,7 +35,7 @@ SMALLER = {
     "bert": (tiny.text_like, LANGUAGE),
     "dlrm": (index, {"global_batch_size": 32}),
     "dlrm_dcnv2": (index, {"global_batch_size": 32}),
-    "gnmt": (None, {"hidden": 16, "global_batch_size": 4, "extra_pieces": 2}),
+    "gnmt": (None, {"n_eval_numbers": 8, "hidden": 16, "global_batch_size": 4, "extra_pieces": 2}),
     "gpt3": (tiny.text_like, LANGUAGE | {"n_kv_heads": 2, "n_eval_sequences": 4}),
     "llama31_405b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
     "llama31_8b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
@@ -44,14 +44,13 @@ SMALLER = {
     "ncf": (tiny.packages_like, {"global_batch_size": 64, "n_eval_negatives": 9}),
     "resnet": (tiny.fashion_like, {"base_width": 4, "global_batch_size": 16}),
     "ssd": (tiny.fashion_like, SCENES | {"extras": ((8, 8, 2, 1),) * 2}),
-    "transformer": (None, {"hidden": 16, "ffn": 16, "global_batch_size": 4, "extra_pieces": 2}),
+    "transformer": (None, {"hidden": 16, "ffn": 16, "global_batch_size": 4, "extra_pieces": 2, "n_eval_numbers": 8}),
 }
 """For each benchmark tiny data and a smaller configuration, so that its whole path takes a moment."""
 
 
 @pytest.mark.parametrize("name", BENCHMARKS.names())
-def test_every_benchmark_keeps_its_promises(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("mlassay.training.translation.data.N_EVAL", 8)
+def test_every_benchmark_keeps_its_promises(tmp_path, name):
     data_of, changes = SMALLER[name]
     data = data_of(tmp_path / "data") if data_of else None
     config = dataclasses.replace(recipe(name).profiles["small"](), **changes)

@@ -67,13 +67,13 @@ def test_different_numbers_have_different_words(a, b):
 
 
 def test_training_and_test_numbers_do_not_meet():
-    train_part, test_part = number_pairs(96)
+    train_part, test_part = number_pairs(96, 12_000, 400, 100_000)
     assert not {tuple(s) for s in train_part.sources} & {tuple(s) for s in test_part.sources}
     assert (len(train_part), len(test_part)) == (12_000, 400)
 
 
 def test_batches_end_sources_and_frame_targets():
-    pairs, _ = number_pairs(96)
+    pairs, _ = number_pairs(96, 12_000, 400, 100_000)
     sources, targets = pairs.batch(np.array([0, 1, 2]))
     assert (targets[:, 0] == BEGIN).all()
     for row in (*sources, *targets):
@@ -226,6 +226,10 @@ def test_a_tiny_run_over_parallel_files_learns(tmp_path, name):
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
+def pieces(vocabulary):
+    return dataclasses.replace(recipes.gnmt_small(), data_format="pieces", vocabulary=vocabulary, max_pieces=50)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -238,9 +242,9 @@ def test_spoilt_files_are_named(tmp_path, spoil, message):
     parallel(tmp_path)
     spoil(tmp_path)
     with pytest.raises(BadFile, match=message):
-        load("pieces", tmp_path, 96, 50)
+        load(pieces(96), tmp_path)
 
 
 def test_a_vocabulary_that_does_not_fit_is_named(tmp_path):
     with pytest.raises(BadFile, match="is 16 pieces with the specials; expected at most 10"):
-        load("pieces", parallel(tmp_path), 10, 50)
+        load(pieces(10), parallel(tmp_path))

@@ -12,8 +12,10 @@ from mlassay.cli.output import emit_json, json_option
 from mlassay.core.enums import Division
 from mlassay.core.errors import UsageError
 from mlassay.core.units import NS_PER_S, format_ns, parse_duration_ns
-from mlassay.runs.train import TrainResult, resume, train_benchmark
+from mlassay.runs.train import TrainResult, train_benchmark
+from mlassay.runs.train_all import Failed, train_all
 from mlassay.runs.training_request import TrainRequest
+from mlassay.runs.training_resume import resume
 from mlassay.training.catalogue import BENCHMARKS
 from mlassay.training.loop import Progress
 from mlassay.training.measured import measured
@@ -25,6 +27,7 @@ Examples:
   mlassay train ncf --runs 5 --seed 1         five runs, then the score
   mlassay train resnet --set learning_rate=0.2
   mlassay train all --runs 5 --out mine       every small profile; then: mlassay score mine
+  mlassay train all --runs 5 --out mine --only-missing     the same, after an interruption
   torchrun --nproc-per-node 2 -m mlassay train resnet
   mlassay train resnet --resume mlassay-training
 """
@@ -36,6 +39,7 @@ Examples:
 @click.option("--round", "round_name", default="none", show_default=True, help="Training round whose rules hold.")
 @click.option("--division", type=click.Choice(["closed", "open"]), default="open", show_default=True)
 @click.option("--runs", "n_runs", type=click.IntRange(1), default=1, show_default=True, help="How many times.")
+@click.option("--only-missing", is_flag=True, help="Runs that --out holds already, with the same settings, count.")
 @click.option("--seed", type=int, help="Seed of the first run; the next have the next. Default: system entropy.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set. Default: its usual place.")
@@ -55,6 +59,7 @@ def train(
     round_name: str,
     division: str,
     n_runs: int,
+    only_missing: bool,
     seed: int | None,
     device: str,
     data: Path | None,
@@ -83,43 +88,66 @@ def train(
         else:
             click.echo("\n".join(f"{o.status.value}: {o.reason}" for o in outcomes))
         return 0 if all(o.status.value == "success" for o in outcomes) else 1
-    names = BENCHMARKS.names() if benchmark == "all" else [benchmark]
-    results = []
-    for name in names:
-        request = TrainRequest(
-            benchmark=name,
-            profile=profile,
-            round=round_name,
-            division=Division(division),
-            n_runs=n_runs,
-            seed=seed,
-            device=device,
-            data=data,
-            overrides=_pairs(wishes),
-            out=out,
-            threads=threads,
-            checkpoint_every_s=_seconds("--checkpoint-every", checkpoint_every),
-            time_limit_s=_seconds("--time-limit", time_limit),
-            drop_caches=drop_caches,
-            org=org,
-            system=system,
-        )
-        result = train_benchmark(request, show=meter)
-        meter.clear()
-        results.append(result)
-        if result.leads and not as_json:
-            click.echo(describe(result))
-    if as_json and results[0].leads:
-        emit_json(results[0] if benchmark != "all" else results)
-    if any(o.reason == "interrupted" for r in results for o in r.outcomes):
+    request = TrainRequest(
+        benchmark=benchmark,
+        profile=profile,
+        round=round_name,
+        division=Division(division),
+        n_runs=n_runs,
+        seed=seed,
+        device=device,
+        data=data,
+        overrides=_pairs(wishes),
+        out=out,
+        threads=threads,
+        checkpoint_every_s=_seconds("--checkpoint-every", checkpoint_every),
+        time_limit_s=_seconds("--time-limit", time_limit),
+        drop_caches=drop_caches,
+        only_missing=only_missing,
+        org=org,
+        system=system,
+    )
+    if benchmark == "all":
+        return _train_every(request, meter, as_json)
+    result = train_benchmark(request, show=meter)
+    meter.clear()
+    if result.leads:
+        emit_json(result) if as_json else click.echo(describe(result))
+    if result.interrupted:
         return 130
-    return 0 if all(r.succeeded for r in results) else 1
+    return 0 if result.succeeded else 1
+
+
+def _train_every(request: TrainRequest, meter: _Meter, as_json: bool) -> int:
+    """Exit code: 130 interrupted; else that of the first error; else 1 when a run missed its target."""
+
+    def tell(one: TrainResult | Failed) -> None:
+        meter.clear()
+        if as_json:
+            return
+        if isinstance(one, Failed):
+            click.echo(f"error: {one.benchmark}: {one.error}", err=True)
+        elif one.leads:
+            click.echo(describe(one))
+
+    results = train_all(BENCHMARKS.names(), request, show=meter, tell=tell)
+    done = [r for r in results if isinstance(r, TrainResult)]
+    failed = [r for r in results if isinstance(r, Failed)]
+    if as_json and all(r.leads for r in done):
+        emit_json([{"benchmark": r.benchmark, "error": str(r.error)} if isinstance(r, Failed) else r for r in results])
+    if any(r.interrupted for r in done):
+        return 130
+    if failed:
+        return failed[0].error.exit_code
+    return 0 if all(r.succeeded for r in done) else 1
 
 
 def describe(result: TrainResult) -> str:
     """The runs of one benchmark, then the score and the next command."""
     lines = [f"{result.benchmark} ({result.profile}), {result.division.value} division, round {result.round}"]
-    for i, (seed, o) in enumerate(zip(result.seeds, result.outcomes, strict=True)):
+    if not result.outcomes:
+        return f"{lines[0]}\n  nothing to do: the runs are there\n  next: mlassay score {result.folder.parents[2]}"
+    for i, (seed, o) in enumerate(zip(result.seeds, result.outcomes, strict=True), result.first):
         per_s = o.samples / (o.duration_ns / NS_PER_S) if o.duration_ns else 0.0
         lines.append(
             f"  run {i}: {o.status.value.upper():8} {format_ns(o.duration_ns):>12}  epochs {o.epochs:.4g}"

@@ -21,6 +21,9 @@ CLOSE = 0.15
 
 MAJORITY_OF = 3
 
+FAR_OVER = 2.0
+"""A latency of so many times its bound is no near miss."""
+
 LONGEST_BRACKET = 40
 """Doublings before the search gives up: from one query per second to more than any machine can issue."""
 
@@ -67,7 +70,7 @@ def find_peak(
     """Search upwards from `start` to within `precision` (a fraction; with `integer`, to the unit).
 
     `known` are probes of an interrupted search: they are not run again. `noted` is told every new probe. The
-    confirming run steps down by the precision until one is valid. Raises UsageError for a start that is not positive.
+    confirming run steps down, by the precision at first, until one is valid. Raises UsageError for a start that is not positive.
     """
     if start <= 0:
         raise UsageError(f"the search starts at {start}; expected a positive load")
@@ -120,13 +123,22 @@ def _confirm(
         if final.passed:
             return Peak(load, high, search.reason(high), tuple(search.probes), True, _certainty(search, load, high))
         high = load
-        step = load * precision * (attempt + 1)
+        step = load * _retreat(precision, attempt, final.pressure)
         smaller = search.rounded(load - max(1.0, step) if search.integer else load - step)
         if smaller <= 0 or smaller >= load:
             break
         load = smaller
     certainty = f"no confirming run was valid in {attempts} attempts"
     return Peak(None, high, search.reason(high), tuple(search.probes), False, certainty)
+
+
+def _retreat(precision: float, attempt: int, pressure: float) -> float:
+    """How much of the load to give up after a confirming run that failed.
+
+    Small steps near the bound. A run that was far over it says that the machine is not what it was during the search
+    (something else runs on it now): then a quarter at a time finds what it can still bear.
+    """
+    return 0.25 if attempt >= 1 and pressure > FAR_OVER else precision * (attempt + 1)
 
 
 def _certainty(search: _Search, load: float, failing: float | None) -> str:

@@ -34,6 +34,7 @@ class TrainRequest:
     checkpoint_every_s: float | None = None
     time_limit_s: float | None = None
     drop_caches: bool = False
+    only_missing: bool = False  # runs that `out` holds already count towards n_runs
     org: str = "unnamed"
     system: str = "this-machine"
 

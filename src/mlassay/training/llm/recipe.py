@@ -118,7 +118,7 @@ def small(shape: str) -> LlmConfig:
         n_eval_sequences=512,
         max_epochs=4.0,
         max_steps=600,
-        target=1.6,
+        target=1.6 if shape == "llama" else 1.8,
     )
 
 

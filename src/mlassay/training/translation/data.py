@@ -13,11 +13,11 @@ from torch import Tensor
 from mlassay.core.errors import BadFile
 from mlassay.training.common.order import Indices
 from mlassay.training.translation.numbers import english, german
+from mlassay.training.translation.recipe import TranslationConfig
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
 
-N_TRAIN, N_EVAL, HIGHEST = 12_000, 400, 100_000
 _WORDS = re.compile(r"[a-z]+|-")
 
 
@@ -47,10 +47,11 @@ def padded(rows: list[list[int]]) -> Tensor:
     return out
 
 
-def load(data_format: str, path: Path | None, vocabulary: int, max_pieces: int) -> tuple[Pairs, Pairs]:
+def load(config: TranslationConfig, path: Path | None) -> tuple[Pairs, Pairs]:
     """Training pairs (too long ones left out) and evaluation pairs (all)."""
-    if data_format == "numbers":
-        return number_pairs(vocabulary)
+    vocabulary, max_pieces = config.vocabulary, config.max_pieces
+    if config.data_format == "numbers":
+        return number_pairs(vocabulary, config.n_numbers, config.n_eval_numbers, config.below)
     if path is None:
         raise BadFile(
             "--data", found="not given", expected="a folder with vocab.txt, train.en, train.de, test.en, test.de"
@@ -65,9 +66,9 @@ def load(data_format: str, path: Path | None, vocabulary: int, max_pieces: int) 
     return kept, test
 
 
-def number_pairs(vocabulary: int) -> tuple[Pairs, Pairs]:
+def number_pairs(vocabulary: int, n_train: int, n_eval: int, below: int) -> tuple[Pairs, Pairs]:
     """English words to German letters; the split is fixed, so that every run faces the same test."""
-    chosen = np.random.default_rng(20170612).choice(HIGHEST, N_TRAIN + N_EVAL, replace=False)
+    chosen = np.random.default_rng(20170612).choice(below, n_train + n_eval, replace=False)
     questions = [_WORDS.findall(english(int(n))) for n in chosen]
     answers = [list(german(int(n))) for n in chosen]
     pieces = [*SPECIALS, *sorted({w for q in questions for w in q} | {c for a in answers for c in a})]
@@ -77,8 +78,8 @@ def number_pairs(vocabulary: int) -> tuple[Pairs, Pairs]:
     sources = [[number[w] for w in q] for q in questions]
     targets = [[number[c] for c in a] for a in answers]
     return (
-        Pairs(sources[:N_TRAIN], targets[:N_TRAIN], pieces),
-        Pairs(sources[N_TRAIN:], targets[N_TRAIN:], pieces),
+        Pairs(sources[:n_train], targets[:n_train], pieces),
+        Pairs(sources[n_train:], targets[n_train:], pieces),
     )
 
 

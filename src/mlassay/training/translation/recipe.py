@@ -15,6 +15,9 @@ class TranslationConfig:
 
     model: str = "transformer"  # or "gnmt"
     data_format: str = "pieces"  # parallel files of word pieces; "numbers": number words, English to German
+    n_numbers: int = 12_000  # "numbers": so many to learn from, drawn from 0 up to `below`
+    n_eval_numbers: int = 400
+    below: int = 100_000
     vocabulary: int = 33_712
     hidden: int = 1024
     n_layers: int = 6  # of encoder and decoder each
@@ -76,6 +79,9 @@ def transformer_small() -> TranslationConfig:
     return replace(
         transformer_reference(),
         data_format="numbers",
+        n_numbers=6_000,
+        n_eval_numbers=200,
+        below=10_000,
         vocabulary=96,
         hidden=96,
         n_layers=2,

@@ -39,7 +39,7 @@ class Translation(TorchBenchmark[TranslationConfig]):
 
     def load_data(self) -> tuple[int, int]:
         c = self.config
-        self.train_data, self.eval_data = load(c.data_format, self.around.data, c.vocabulary, c.max_pieces)
+        self.train_data, self.eval_data = load(self.config, self.around.data)
         return len(self.train_data), len(self.eval_data)
 
     def learning_rate(self, step: int) -> float:

@@ -1,0 +1,81 @@
+"""What one training run is made from: its recipe, configuration, seed and place; and how its loop is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlassay.core.units import NS_PER_S
+from mlassay.rules.training_scoring import round_or_none
+from mlassay.runs.training_request import TrainRequest
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings
+from mlassay.training.common.processes import Place
+from mlassay.training.loop import LoopSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Everything needed to make one run's benchmark."""
+
+    recipe: Recipe
+    config: Any
+    request: TrainRequest
+    here: Place
+    seed: int
+
+    def make(self) -> Benchmark:
+        r = self.request
+        device = f"cuda:{self.here.local_rank}" if r.device == "cuda" and self.here.world_size > 1 else r.device
+        around = Surroundings(self.seed, device, r.data, self.here.rank, self.here.world_size)
+        return self.recipe.make(self.config, r.profile, around)
+
+
+def loop_settings(request: TrainRequest) -> LoopSettings:
+    def ns(seconds: float | None) -> int | None:
+        return None if seconds is None else round(seconds * NS_PER_S)
+
+    return LoopSettings(
+        init_allowance_ns=round(_allowance_minutes(request) * 60 * NS_PER_S),
+        clock_starts_before_build=request.round == "v0.5",
+        max_duration_ns=ns(request.time_limit_s),
+        checkpoint_every_ns=ns(request.checkpoint_every_s),
+    )
+
+
+def _allowance_minutes(request: TrainRequest) -> float:
+    """Untimed initialisation; without a round the twenty minutes of most rounds."""
+    rules = round_or_none(request.round)
+    return 20.0 if rules is None else rules.timing.allowance_minutes(request.benchmark, request.division)
+
+
+def set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def drop_caches(request: TrainRequest) -> bool:
+    """Ask Linux to forget its file caches. True only when that was asked for and done."""
+    if not request.drop_caches:
+        return False
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def submission(maker: Maker) -> dict[str, str]:
+    """Who ran what: the log's submission_* lines."""
+    r = maker.request
+    about = {
+        "benchmark": maker.recipe.rule_id.get(r.round, maker.recipe.log_id),
+        "division": r.division.value,
+        "org": r.org,
+        "platform": r.system,
+    }
+    if r.round == "v0.6":
+        about |= {"poc_name": r.org, "entry": r.system}
+    return about | {"status": "research" if r.round in ("v0.6", "v0.7") else "onprem"}
