@@ -70,7 +70,8 @@ def find_peak(
     """Search upwards from `start` to within `precision` (a fraction; with `integer`, to the unit).
 
     `known` are probes of an interrupted search: they are not run again. `noted` is told every new probe. The
-    confirming run steps down, by the precision at first, until one is valid. Raises UsageError for a start that is not positive.
+    confirming run steps down, by the precision at first, until one is valid. Raises UsageError for a start that is
+    not positive.
     """
     if start <= 0:
         raise UsageError(f"the search starts at {start}; expected a positive load")

@@ -38,7 +38,6 @@ class Translation(TorchBenchmark[TranslationConfig]):
         return kind(model.parameters(), c.learning_rate, (c.beta1, c.beta2), c.epsilon)
 
     def load_data(self) -> tuple[int, int]:
-        c = self.config
         self.train_data, self.eval_data = load(self.config, self.around.data)
         return len(self.train_data), len(self.eval_data)
 
