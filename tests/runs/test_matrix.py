@@ -31,7 +31,7 @@ CANNOT = {
 
 def tasks() -> list[str]:
     """Those whose first backend is a runtime of one pass."""
-    return [name for name in task_registry.names() if _task(name).backends[0] == "onnxruntime"]
+    return [name for name in task_registry.names() if _task(name).backends[:1] == ("onnxruntime",)]
 
 
 def _task(name: str) -> Task:
