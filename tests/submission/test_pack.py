@@ -13,7 +13,8 @@ from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import RuleViolation, UsageError
 from mlassay.rules.reader import load_round
 from mlassay.submission.checker import check
-from mlassay.submission.pack import PackRequest, plan_pack
+from mlassay.submission.pack import plan_pack
+from mlassay.submission.pack_request import PackRequest
 from mlassay.submission.pack_write import write_archive, write_plan
 from tests.submission.maker import system_json
 from tests.submission.simulated import run_folder

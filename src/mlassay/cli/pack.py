@@ -54,7 +54,8 @@ def pack(
     """
     from mlassay.core.enums import Division
     from mlassay.core.errors import UsageError
-    from mlassay.submission.pack import PackRequest, plan_pack
+    from mlassay.submission.pack import plan_pack
+    from mlassay.submission.pack_request import PackRequest
     from mlassay.submission.pack_view import plan_document, plan_text
     from mlassay.submission.pack_write import write_archive, write_plan
 

@@ -21,6 +21,7 @@ from mlassay.rules.reader import load_round
 from mlassay.rules.round import Round
 from mlassay.submission.check import Finding, Severity
 from mlassay.submission.layout import Layout, layout_for_round
+from mlassay.submission.pack_request import PackRequest
 from mlassay.submission.pack_texts import (
     code_readme,
     documentation,
@@ -32,22 +33,6 @@ from mlassay.submission.pack_texts import (
 )
 from mlassay.submission.tree import Node, Tree
 from mlassay.submission.truncate import MAX_BYTES, hash_line, truncated
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackRequest:
-    """What to make of some runs."""
-
-    round: str
-    division: Division
-    submitter: str
-    system: Path  # the system description, a JSON file; its name names the system
-    model: str = ""  # open division: own name of the model
-    implementation: str = "mlassay"
-    measurements: Mapping[str, str] = field(default_factory=dict)  # fields that the runs do not know
-    code: Path | None = None
-    calibration: Path | None = None
-    infer: bool = True  # edge: scenarios that may be inferred are
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.records.folder import Run
 from mlassay.rules.round import Round
 from mlassay.rules.write_conf import mlperf_conf_text, user_conf_text
-
-if TYPE_CHECKING:
-    from mlassay.submission.pack import PackRequest
+from mlassay.submission.pack_request import PackRequest
 
 _PRECISIONS = {
     "float64": "fp64",
