@@ -148,7 +148,8 @@ def test_every_task_on_every_runtime_in_every_scenario(task: str, backend: str, 
 
 def test_the_tables_name_every_runtime_that_comes_along() -> None:
     ours = {entry.name for entry in backend_registry if entry.target.startswith("mlassay.")}
-    assert {*ONE_PASS, *GENERATORS, "null"} | {name for task in TASKS for name in runtimes_of(task)} == ours
+    elsewhere = {"null", "ctranslate2"}  # the second runs folders of the user's own: test_ctranslate2.py
+    assert {*ONE_PASS, *GENERATORS, *elsewhere} | {name for task in TASKS for name in runtimes_of(task)} == ours
 
 
 def test_every_task_is_in_the_matrix() -> None:
