@@ -135,7 +135,7 @@ def child_ours(case: dict[str, Any]) -> dict[str, float]:
         index, payload = plans[0].index, b"\x01\x02\x03\x04"
 
         def keep(ids: Any, outputs: Any) -> None:
-            writer.write(ids, index[ids[0] : ids[-1] + 1].tolist(), [payload] * len(ids))
+            writer.write(ids, index[ids[0] : ids[-1] + 1], [payload] * len(ids))
 
     recording = drive(settings, plans, sut, lib, keep=keep)
     outcome = judge(recording, settings)

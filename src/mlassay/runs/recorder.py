@@ -40,13 +40,14 @@ class AccuracyRecorder:
                 self._firsts[sample_id] = self._encode(int(self._index[sample_id]), output)
 
     def keep(self, ids: Sequence[int], outputs: Outputs) -> None:
-        chosen = np.asarray(ids)
+        chosen = np.arange(ids.start, ids.stop, ids.step) if isinstance(ids, range) else np.asarray(ids)
         mask = self._mask[chosen]
         if not mask.all():
             outputs = [output for output, wanted in zip(outputs, mask.tolist(), strict=True) if wanted]
             chosen = chosen[mask]
         if len(chosen):
-            indices = self._index[chosen].tolist()
-            payloads = [self._encode(index, output) for index, output in zip(indices, outputs, strict=True)]
+            indices: Any = self._index[chosen]  # columns stay arrays: only what is encoded needs Python's integers
+            payloads = [self._encode(index, output) for index, output in zip(indices.tolist(), outputs, strict=True)]
             firsts = [self._firsts.pop(i, b"") for i in chosen.tolist()] if self._firsts else None
-            self._writer.write((chosen + self._offset).tolist(), indices, payloads, tokens=firsts)
+            numbers: Any = chosen + self._offset
+            self._writer.write(numbers, indices, payloads, tokens=firsts)

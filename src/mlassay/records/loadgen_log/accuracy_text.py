@@ -53,7 +53,8 @@ def _table_text(seq_ids: Sequence[int], qsl_indices: Sequence[int], payloads: Se
 
 def _digits(numbers: Sequence[int]) -> Table:
     """(n, width) decimal digits, zero bytes in place of leading zeros."""
-    rest = np.asarray(numbers, np.int64)
+    ready = np.arange(numbers.start, numbers.stop, numbers.step) if isinstance(numbers, range) else numbers
+    rest = np.asarray(ready, np.int64)
     largest = int(rest.max())
     if int(rest.min()) < 0:
         raise ValueError("sample numbers are not negative")
