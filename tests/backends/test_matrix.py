@@ -35,6 +35,7 @@ ONE_THREAD = {"onnx-generation": {"intra_threads": 1}} | {name: {"threads": 1} f
 CANNOT = {
     ("medical-segmentation", "opencv"): "InstanceNorm",
     ("speech", "opencv"): "is not a model that OpenCV can read",
+    ("translation", "opencv"): "MatMulLayerImpl",
 }
 """What a runtime has not learnt, and its words for it (OpenCV 5.0): these pairs must fail clearly."""
 
