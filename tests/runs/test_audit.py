@@ -25,6 +25,7 @@ from mlassay.rules.audit import apply_test, find_test
 from mlassay.rules.reader import load_round
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
+from mlassay.runs.audit import _tests
 from mlassay.runs.audit_checks import AuditCheck, Evidence, Measured, checks_of
 from mlassay.runs.audit_modified import ModifiedLibrary, modified
 from mlassay.runs.recorder import AccuracyRecorder
@@ -333,6 +334,14 @@ def test_a_wrong_wish_is_one_clear_error(
         main(["audit", *(w.format(run=real) for w in words), "--out", out])
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_is_compared_with_a_test_brings_that_test_along() -> None:
+    round_ = load_round("v0.5")
+    benchmark = round_.benchmarks["resnet"]
+    names = [t.id for t in _tests(["TEST04-B", "TEST01"], round_, benchmark)[0]]
+    assert names == ["TEST04-A", "TEST04-B", "TEST01"]
+    assert [t.id for t in _tests(["TEST04-B", "TEST04-A"], round_, benchmark)[0]] == ["TEST04-A", "TEST04-B"]
 
 
 def test_code_of_ones_own_is_given_again(tmp_path: Path) -> None:

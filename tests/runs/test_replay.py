@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,38 @@ def test_what_keeps_no_runs_is_told(tmp_path: Path, submission: Path) -> None:
         kept_runs(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="none of bert is in"):
         replay(ReplayRequest(submission=submission, only=("bert",), out=tmp_path / "x"))
+
+
+def test_paths_of_the_submitters_machine_are_neither_kept_nor_opened(tmp_path: Path, submission: Path) -> None:
+    record = open_run(submission.parent / "performance").record
+    mine = tmp_path / "mine.onnx"
+    mine.touch()
+    private = replace(record, request={**record.request, "data": "/home/me/data", "model": str(mine)})
+    text = kept_text(private)
+    assert str(tmp_path).encode() not in text
+    assert b"/home/me" not in text
+    (tmp_path / "replay").mkdir()
+    kept = tmp_path / "replay" / "one.json"
+    kept.write_bytes(text)
+    wish = ReplayRequest(submission=tmp_path, out=tmp_path / "x")
+    with pytest.raises(UsageError, match="on data of the submitter's"):
+        replay(wish)
+    with pytest.raises(UsageError, match=r"with the model file mine\.onnx"):
+        replay(replace(wish, data=tmp_path))
+    forged = json.loads(text)
+    forged["request"] |= {"model": str(mine), "model_file": "", "data_given": False}
+    kept.write_text(json.dumps(forged))
+    with pytest.raises(UsageError, match="if you trust it"):
+        replay(wish)
+
+
+def test_nothing_to_compare_with_is_no_agreement(tmp_path: Path, submission: Path) -> None:
+    data = json.loads(next(submission.rglob("*_accuracy.json")).read_text())
+    data["accuracy"] = 0
+    (tmp_path / "replay").mkdir()
+    (tmp_path / "replay" / "zero.json").write_text(json.dumps(data))
+    (found,) = replay(ReplayRequest(submission=tmp_path, out=tmp_path / "out"))
+    assert found.material
 
 
 def test_links_are_not_followed_out_of_the_submission(tmp_path: Path, submission: Path) -> None:

@@ -218,11 +218,12 @@ def test_killing_a_run_leaves_it_readable_incomplete_and_resumable(tmp_path):
 
 
 @pytest.mark.slow
-def test_interrupting_a_run_says_so(tmp_path):
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_a_run_says_so(tmp_path, end):
     process = start(tmp_path)
     folder = tmp_path / "out" / "results" / "this-machine" / "resnet"
     wait_for(folder / "result_0.txt", "eval_accuracy")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     process.communicate()
     assert process.returncode == 130
     assert read_run(folder / "result_0.txt").reason == "interrupted"

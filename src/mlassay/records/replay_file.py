@@ -1,7 +1,7 @@
 """What a submission made by mlassay keeps of each run, so that `mlassay replay` can run it again.
 
 One JSON file a run below `replay/` in the submission's code: what was asked for, the settings, what it came to, and the
-software and machine in words. Nothing of the machine's own files or processes.
+software and machine in words. Nothing of the machine's own paths or processes.
 """
 
 from __future__ import annotations
@@ -41,6 +41,21 @@ def machine_of(system: Mapping[str, Any]) -> dict[str, Any]:
     return {key: system[key] for key in _MACHINE if key in system}
 
 
+def is_path(model: str) -> bool:
+    """Whether a request names a model by its file, and not by a name that the task knows."""
+    return "/" in model or "\\" in model or Path(model).exists()
+
+
+def _public(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without the paths of this machine: only that data was given, and the model file's name."""
+    kept = {key: value for key, value in request.items() if key != "warnings"}
+    model = str(kept.get("model", ""))
+    kept |= {"data": "", "data_given": bool(kept.get("data")), "model_file": ""}
+    if is_path(model):
+        kept |= {"model": "", "model_file": Path(model).name}
+    return kept
+
+
 def kept_text(record: RunRecord) -> bytes:
     """The file's content for one finished run."""
     assert record.outcome is not None
@@ -48,7 +63,7 @@ def kept_text(record: RunRecord) -> bytes:
     data = {
         "schema": SCHEMA,
         "mlassay": record.mlassay,
-        "request": {key: value for key, value in record.request.items() if key != "warnings"},
+        "request": _public(record.request),
         "settings": settings_to_json(record.settings),
         "outcome": outcome_to_json(record.outcome),
         "accuracy": accuracy.get("value"),

@@ -34,9 +34,8 @@ class ModifiedLibrary:
 def modified(sample: Any) -> Any:
     """A changed copy: pictures lose a channel (the reference's way), whole numbers their order, other arrays a half."""
     if isinstance(sample, tuple):
-        return type(sample)(*(modified(s) for s in sample)) if hasattr(sample, "_fields") else (
-            modified(sample[0]), *sample[1:]
-        )  # fmt: skip
+        first, rest = modified(sample[0]), sample[1:]  # what goes with it (lengths, masks) stays
+        return type(sample)(first, *rest) if hasattr(sample, "_fields") else (first, *rest)
     array = np.array(sample)
     if array.dtype.kind in "iu" and array.ndim == 1:
         return array[::-1].copy()

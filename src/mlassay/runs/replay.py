@@ -14,13 +14,14 @@ from typing import Any
 from mlassay.core.enums import Mode, Scenario
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.outcome import Metric, Outcome, Verdict
-from mlassay.records.replay_file import FOLDER, Kept, machine_of, read_kept
+from mlassay.records.replay_file import FOLDER, Kept, is_path, machine_of, read_kept
 from mlassay.records.system import describe_system
 from mlassay.rules.wishes import Wishes
 from mlassay.runs.again import request_from
 from mlassay.runs.carry_out import Shown, Silent, carry_out
 from mlassay.runs.opened import open_task
 from mlassay.runs.prepare import Prepared, make_sut
+from mlassay.runs.request import RunRequest
 
 MATERIAL = 0.02
 """Audit guidelines: what differs by more is materially different."""
@@ -36,6 +37,7 @@ class ReplayRequest:
     only: tuple[str, ...] = ()
     out: Path = Path("replay")
     data: Path | None = None  # where the data set lies here
+    model: str = ""  # the model file here, for runs that named one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Replayed:
 
     @property
     def material(self) -> bool:
-        return abs(self.ratio - 1) > MATERIAL
+        return not abs(self.ratio - 1) <= MATERIAL  # nothing to compare with is no agreement
 
     @property
     def sure(self) -> bool | None:
@@ -117,9 +119,7 @@ def _wanted(kept: Kept, only: tuple[str, ...]) -> bool:
 
 def _again(kept: Kept, number: int, request: ReplayRequest, shown: Shown) -> Replayed:
     wishes = Wishes(scenario=kept.settings.scenario, mode=kept.settings.mode)
-    wish = request_from(kept.request, wishes, kept.path)
-    if request.data is not None:
-        wish = replace(wish, data=request.data)
+    wish = _with_files(request_from(kept.request, wishes, kept.path), kept, request)
     task = open_task(wish)
     prepared = Prepared(request=wish, task=task, sut=make_sut(wish, task.model), settings=kept.settings)
     folder = request.out / f"{number:03d}-{_name(kept).replace('/', '-')}-{kept.settings.mode.value}"
@@ -149,6 +149,21 @@ def _again(kept: Kept, number: int, request: ReplayRequest, shown: Shown) -> Rep
         path=folder,
         differs=tuple(_differences(kept.machine, machine_of(describe_system()))),
     )
+
+
+def _with_files(wish: RunRequest, kept: Kept, request: ReplayRequest) -> RunRequest:
+    """The request with this machine's data and model. A file that only the submission names is never opened."""
+    if kept.request.get("data_given") and request.data is None:
+        raise UsageError(
+            f"{_name(kept)} was run on data of the submitter's", hint="say where they lie with --data FOLDER"
+        )
+    named = str(kept.request.get("model_file") or (wish.model if is_path(wish.model) else ""))
+    if named and not request.model:
+        raise UsageError(
+            f"{_name(kept)} was run with the model file {Path(named).name}",
+            hint="give it with --model FILE, if you trust it: models can hold code",
+        )
+    return replace(wish, data=request.data, model=request.model if named else wish.model)
 
 
 def _metric(outcome: Outcome, where: Path) -> Metric:

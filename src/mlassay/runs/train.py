@@ -21,7 +21,14 @@ from mlassay.runs.training_record import finish, finished_seeds, run_record, wri
 from mlassay.runs.training_request import TrainRequest, check_division, configure
 from mlassay.runs.training_resume import ShowProgress, saver
 from mlassay.runs.training_rules import check_values, flavour_of, rule_of, with_target
-from mlassay.runs.training_setup import Maker, drop_caches, loop_settings, set_threads, submission
+from mlassay.runs.training_setup import (
+    Maker,
+    drop_caches,
+    loop_settings,
+    set_threads,
+    submission,
+    terminated_like_interrupted,
+)
 from mlassay.stats.training_score import RunTime, Score, score_runs
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import recipe
@@ -76,7 +83,7 @@ def train_benchmark(
     folder = request.out / "results" / request.system / chosen.name
     seeds: list[int] = []
     outcomes: list[TrainingOutcome] = []
-    with group(here, request.device):
+    with terminated_like_interrupted(), group(here, request.device):
         set_threads(request.threads)
         first = 0
         if here.leads:

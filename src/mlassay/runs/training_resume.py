@@ -16,7 +16,7 @@ from mlassay.runs.training_log import LogSink
 from mlassay.runs.training_record import finish, is_cut_off, request_from
 from mlassay.runs.training_request import configure
 from mlassay.runs.training_rules import flavour_of
-from mlassay.runs.training_setup import Maker, loop_settings, set_threads
+from mlassay.runs.training_setup import Maker, loop_settings, set_threads, terminated_like_interrupted
 from mlassay.training.benchmark import Benchmark
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.processes import Place
@@ -33,7 +33,8 @@ def resume(folder: Path, *, show: ShowProgress | None = None, clock: Clock | Non
             f"nothing to resume in {folder}",
             hint="a run can be resumed when it was cut off after a checkpoint (--checkpoint-every)",
         )
-    return [_resume_one(path, show, clock or RealClock()) for path in cut_off]
+    with terminated_like_interrupted():
+        return [_resume_one(path, show, clock or RealClock()) for path in cut_off]
 
 
 def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock) -> TrainingOutcome:

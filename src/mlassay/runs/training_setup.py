@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mlassay.core.units import NS_PER_S
@@ -47,6 +52,23 @@ def _allowance_minutes(request: TrainRequest) -> float:
     """Untimed initialisation; without a round the twenty minutes of most rounds."""
     rules = round_or_none(request.round)
     return 20.0 if rules is None else rules.timing.allowance_minutes(request.benchmark, request.division)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, with an aborted log: schedulers and torchrun end processes that way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def set_threads(threads: int | None) -> None:
