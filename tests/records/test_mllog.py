@@ -167,6 +167,16 @@ ODDITIES = {
         [("seed", 1)],
         ["time_ms '5'"],
     ),
+    "metadata over two lines": (
+        CLEAN.replace('{"epoch_num": 2}', '{"epoch_num":\n 2}') + "\n",
+        [],
+        [repr(CLEAN[9:69]), f"no JSON object with a key: {CLEAN[9:69]!r}"],
+    ),
+    "a control character in a key": (
+        CLEAN.replace("eval_accuracy", "eval\taccuracy") + "\n",
+        [("eval\taccuracy", 0.7)],
+        [f"a Python literal: {CLEAN[9:69]!r}"],
+    ),
     "cut by a kill": (CLEAN[:40], [], ["a Python", "no JSON object", "a last line without its end"]),
     "unknown marker": (":::MLQ hello\n", [], ["':::MLQ hello'"]),
     "not UTF-8": (
