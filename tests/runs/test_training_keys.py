@@ -7,7 +7,7 @@ import pytest
 from mlassay.core.errors import RuleViolation
 from mlassay.rules.training_scoring import round_or_none
 from mlassay.runs.training_request import override
-from mlassay.runs.training_rules import check_values, rule_of, with_target
+from mlassay.runs.training_rules import as_in_round, check_values, rule_of
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import BENCHMARKS, recipe
 
@@ -40,7 +40,7 @@ LOOP_LOGS = (
 def test_reference_values_are_allowed_and_complete(name, round_name):
     chosen, rules = recipe(name), round_or_none(round_name)
     rule = rule_of(rules, chosen)
-    config = with_target(chosen.profiles["reference"](), rule, {})
+    config = as_in_round(chosen.profiles["reference"](), chosen, round_name, rule, {})
     spec = chosen.make(config, "reference", Surroundings(seed=0)).spec
     assert spec.targets[0].value == rule.targets[0].value
     check_values(rules, rule, spec)

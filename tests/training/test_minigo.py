@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlassay.core.clock import VirtualClock
 from mlassay.core.errors import BadFile
+from mlassay.rules.training import load_training_round
+from mlassay.runs.training_rules import as_in_round, rule_of
+from mlassay.training.loop import Status, train
 from mlassay.training.minigo.features import planes, turned
 from mlassay.training.minigo.go import BLACK, WHITE, IllegalMove, Position, from_picture
+from mlassay.training.minigo.recipe import recipe as minigo
 from mlassay.training.minigo.recipe import small
 from mlassay.training.minigo.search import SearchSettings, area_judge, root_of, search
 from mlassay.training.minigo.selfplay import match, self_play
@@ -213,6 +218,43 @@ def test_the_rules_agree_with_an_independent_engine():
         engine.close()
 
 
+def test_the_rules_agree_with_another_librarys_board():
+    """sgfmill captures stones and counts area; suicide and superko are then a look at the board and at all before."""
+    boards = pytest.importorskip("sgfmill.boards")
+    rng = np.random.default_rng(4)
+    refused = 0
+    for size in (3, 4, 5):
+        p, theirs = Position(size, 0.0), boards.Board(size)
+        seen = [theirs.board]
+        for _ in range(size * size * 3):
+            legal, colour = p.legal(), "b" if p.to_play == BLACK else "w"
+            for move in range(size * size):
+                after = played(theirs, move, colour)
+                allowed = after is not None and after.get(*divmod(move, size)) == colour and after.board not in seen
+                assert bool(legal[move]) == allowed, (picture(p), colour, move)
+                refused += after is not None and not allowed
+            choices = np.nonzero(legal[:-1])[0]
+            if not len(choices):
+                break
+            move = int(rng.choice(choices))
+            p.play(move)
+            theirs = played(theirs, move, colour)
+            seen.append(theirs.board)
+            stones = [{None: ".", "b": "X", "w": "O"}[theirs.get(y, x)] for y in range(size) for x in range(size)]
+            assert "".join(picture(p)) == "".join(stones)
+            assert p.score() == theirs.area_score()
+    assert refused > 20, "neither suicide nor ko came up"
+
+
+def played(board, move, colour):
+    """A copy of the board with the move on it; None where a stone stands already."""
+    if board.get(*divmod(move, board.side)) is not None:
+        return None
+    after = board.copy()
+    after.play(*divmod(move, board.side), colour)
+    return after
+
+
 # --- features and search
 
 
@@ -361,3 +403,78 @@ def test_move_prediction_counts_moves(tmp_path):
     benchmark.build()
     assert benchmark.load().eval_samples == 3
     assert benchmark.evaluate()["move_prediction"] in (0.0, 1 / 3, 2 / 3, 1.0)
+
+
+def by_match(tmp_path, **changes):
+    """A 3x3 game judged as in v0.6: by a match against a fixed checkpoint."""
+    pytest.importorskip("torch").set_num_threads(1)
+    from mlassay.training.benchmark import Surroundings
+    from mlassay.training.catalogue import recipe
+
+    config = dataclasses.replace(
+        small(), board=3, games_per_generation=4, readouts=4, steps_per_generation=3, global_batch_size=8,
+        gating_games=2, eval_games=12, eval_readouts=8, n_filters=4, n_blocks=1, opponent="target.pth", **changes,
+    )  # fmt: skip
+    benchmark = recipe("minigo").make(config, "small", Surroundings(seed=1, data=tmp_path))
+    benchmark.build()
+    return benchmark
+
+
+@pytest.mark.torch
+def test_a_match_is_played_against_a_checkpoint(tmp_path):
+    torch = pytest.importorskip("torch")
+    rates = {}
+    for name, favourite in (("passes", 9), ("plays", 4)):
+        rival = by_match(tmp_path)
+        with torch.no_grad():
+            rival.net.policy_out.bias[favourite] = 50.0
+        torch.save(rival.net.state_dict(), tmp_path / "target.pth")
+        benchmark = by_match(tmp_path)
+        assert benchmark.load().eval_samples == 12
+        rates[name] = benchmark.evaluate()["win_rate"]
+        assert rates[name] == benchmark.evaluate()["win_rate"], "an evaluation leaves a trace"
+    assert rates["passes"] > rates["plays"]
+
+
+@pytest.mark.torch
+def test_a_run_ends_when_half_the_games_are_won(tmp_path):
+    torch = pytest.importorskip("torch")
+    rival = by_match(tmp_path, target=0.5)
+    with torch.no_grad():
+        rival.net.policy_out.bias[9] = 50.0  # it passes
+    rival.load_data = lambda: (24, 12)
+    rival.load()
+    rival.save(tmp_path / "target.pth")  # a checkpoint of a run will do
+    events = []
+    outcome = train(by_match(tmp_path, target=0.5), clock=VirtualClock(0), emit=events.append)
+    assert outcome.status is Status.SUCCESS
+    assert outcome.evaluations[-1].quality["win_rate"] >= 0.5
+    assert [e.value for e in events if e.key == "eval_samples"] == [12]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path, net, torch: None, "is absent; expected the fixed opponent's weights"),
+        (lambda path, net, torch: path.write_bytes(b"PK torn"), "is not a readable state dictionary"),
+        (
+            lambda path, net, torch: torch.save(net.state_dict() | {"policy_out.bias": torch.zeros(82)}, path),
+            r"policy_out\.bias is of shape \(82,\); expected shape \(10,\)",
+        ),
+    ],
+)
+def test_an_unusable_opponent_is_named(tmp_path, write, message):
+    benchmark = by_match(tmp_path)
+    write(tmp_path / "target.pth", benchmark.net, pytest.importorskip("torch"))
+    with pytest.raises(BadFile, match=message):
+        benchmark.load()
+
+
+@pytest.mark.parametrize(("round_", "evaluation", "target"), [("v0.5", "moves", 0.4), ("v0.6", "match", 0.5)])
+def test_each_round_judges_in_its_own_way(round_, evaluation, target):
+    chosen = minigo()
+    rule = rule_of(load_training_round(round_), chosen)
+    config = as_in_round(chosen.profiles["reference"](), chosen, round_, rule, {})
+    assert (config.evaluation, config.target) == (evaluation, target)
+    assert as_in_round(config, chosen, round_, rule, {"evaluation": "moves"}).evaluation == config.evaluation

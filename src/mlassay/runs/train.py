@@ -20,7 +20,7 @@ from mlassay.runs.training_log import LogSink
 from mlassay.runs.training_record import finish, finished_seeds, run_record, write_record
 from mlassay.runs.training_request import TrainRequest, check_division, configure
 from mlassay.runs.training_resume import ShowProgress, saver
-from mlassay.runs.training_rules import check_values, flavour_of, rule_of, with_target
+from mlassay.runs.training_rules import as_in_round, check_values, flavour_of, rule_of
 from mlassay.runs.training_setup import (
     Maker,
     drop_caches,
@@ -74,7 +74,7 @@ def train_benchmark(
         rule = rule_of(rules, chosen)
         log_id = rule.id
         if request.profile == "reference":
-            config = with_target(config, rule, request.overrides)
+            config = as_in_round(config, chosen, request.round, rule, request.overrides)
         if request.division is Division.CLOSED:
             check_values(rules, rule, chosen.make(config, request.profile, Surroundings(seed=0)).spec)
     here = place()

@@ -19,8 +19,12 @@ def rule_of(round_: TrainingRound, recipe: Recipe) -> TrainingBenchmark:
     return round_.benchmark(recipe.rule_id.get(round_.name, recipe.log_id))
 
 
-def with_target(config: Any, rule: TrainingBenchmark, overrides: Mapping[str, str]) -> Any:
-    """A reference configuration with the round's target, unless the user asked for another (open division)."""
+def as_in_round(
+    config: Any, recipe: Recipe, round_name: str, rule: TrainingBenchmark, overrides: Mapping[str, str]
+) -> Any:
+    """A reference configuration as the round has it: its target and its ways, unless the user asked for others."""
+    asked = recipe.by_round.get(round_name, {})
+    config = dataclasses.replace(config, **{k: v for k, v in asked.items() if k not in overrides})
     fields = {f.name for f in dataclasses.fields(config)}
     if "target" not in fields or "target" in overrides:
         return config

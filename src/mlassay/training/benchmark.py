@@ -135,4 +135,6 @@ class Recipe:
     profiles: Mapping[str, Callable[[], Any]]  # profile name -> a complete frozen configuration
     make: Callable[[Any, str, Surroundings], Benchmark]  # (configuration, profile name, surroundings)
     rule_id: Mapping[str, str] = field(default_factory=dict)  # round -> id, where it differs from log_id
+    by_round: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Round -> the reference's fields that are different there, where the round's rules say more than a target."""
     free_keys: tuple[str, ...] = ()  # configuration fields that the closed division leaves free

@@ -1,4 +1,4 @@
-"""ImageNet weights for a detector's backbone: a state dictionary with torchvision's names, read without pickle."""
+"""Weights from files, read without pickle: ImageNet's for a detector's backbone, with torchvision's names."""
 
 from __future__ import annotations
 
@@ -17,28 +17,36 @@ def load_backbone(backbone: nn.Module, folder: Path | None, name: str) -> None:
     if name == "none":
         return
     path = (folder or Path()) / name
+    wanted = "the backbone's ImageNet weights, a state dictionary with torchvision's names"
+    state = read_tensors(path, wanted, "--set backbone=none")
+    blocks = stage_starts(state)
+    renamed = {own_name(k, blocks): v for k, v in state.items()}
+    check_shapes(path, renamed, backbone)
+    backbone.load_state_dict({key: renamed[key] for key in backbone.state_dict()})
+
+
+def read_tensors(path: Path, wanted: str, way_out: str) -> dict[str, Tensor]:
+    """The tensors of a state dictionary, or of the model in a checkpoint of a run. Raises BadFile."""
     if not path.is_file():
-        raise BadFile(
-            path,
-            found="absent",
-            expected="the backbone's ImageNet weights, a state dictionary with torchvision's names",
-            hint="without them: --set backbone=none (open division)",
-        )
+        raise BadFile(path, found="absent", expected=wanted, hint=f"without them: {way_out} (open division)")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
         raise BadFile(path, found="not a readable state dictionary", expected="a file written by torch.save") from error
+    if isinstance(state, dict) and isinstance(state.get("model"), dict):
+        state = state["model"]
     if not isinstance(state, dict):
         raise BadFile(path, found=f"a {type(state).__name__}", expected="a dictionary of tensors")
-    ours = backbone.state_dict()
-    blocks = stage_starts(state)
-    renamed = {own_name(k, blocks): v for k, v in state.items() if isinstance(v, Tensor)}
-    for key, tensor in ours.items():
-        found = renamed.get(key)
+    return {k: v for k, v in state.items() if isinstance(v, Tensor)}
+
+
+def check_shapes(path: Path, tensors: dict[str, Tensor], net: nn.Module) -> None:
+    """Raises BadFile at the first tensor of the network that a file lacks, or has in another shape."""
+    for key, tensor in net.state_dict().items():
+        found = tensors.get(key)
         if found is None or found.shape != tensor.shape:
             shape = "absent" if found is None else f"of shape {tuple(found.shape)}"
             raise BadFile(path, key=key, found=shape, expected=f"shape {tuple(tensor.shape)}")
-    backbone.load_state_dict({key: renamed[key] for key in ours})
 
 
 def stage_starts(names: dict[str, Tensor]) -> dict[int, int]:

@@ -40,6 +40,7 @@ class MinigoConfig:
     gate: float = 0.55
     gating_games: int = 100
     evaluation: str = "moves"  # share of professional moves found; "match": wins against a fixed opponent
+    opponent: str = "area"  # a searcher that counts area; or a file of weights of this network in the data folder
     eval_games: int = 100
     eval_readouts: int = 1000
     max_generations: int = 1000
@@ -124,5 +125,6 @@ def recipe() -> Recipe:
         log_id="minigo",
         profiles={"reference": reference, "small": small},
         make=make,
+        by_round={"v0.6": {"evaluation": "match", "opponent": "target.pth"}},
         free_keys=("global_batch_size", "learning_rate", "boundaries", "games_per_generation"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.training.benchmark import Spec, StepReport, Surroundings
 from mlassay.training.common import schedules
+from mlassay.training.common.backbone import check_shapes, read_tensors
 from mlassay.training.common.engine import TorchBenchmark
 from mlassay.training.common.order import Indices
 from mlassay.training.minigo.features import turned
@@ -37,6 +39,7 @@ class Minigo(TorchBenchmark[MinigoConfig]):
         self.window: list[Lesson] = []
         self.games: list[tuple[Position, list[int]]] = []
         self._best: dict[str, Tensor] | None = None
+        self._opponent: Judge = area_judge
 
     def make_model(self) -> nn.Module:
         c = self.config
@@ -50,14 +53,26 @@ class Minigo(TorchBenchmark[MinigoConfig]):
         return torch.optim.SGD(groups, c.learning_rate, c.momentum)
 
     def load_data(self) -> tuple[int, int]:
-        """No data set: only the games that judge it, where the round judges by professional moves."""
+        """No data set: only what judges it, professional games or the checkpoint of a fixed opponent."""
         c = self.config
         if c.evaluation == "moves":
             if self.around.data is None:
                 raise BadFile("--data", found="not given", expected="a folder with SGF games of professionals")
             self.games = read_games(self.around.data, c.board, c.komi)
             return c.examples_per_generation, sum(len(moves) for _, moves in self.games)
+        if c.opponent != "area":
+            self._opponent = self._judge_from((self.around.data or Path()) / c.opponent)
         return c.steps_per_generation * c.global_batch_size, c.eval_games
+
+    def _judge_from(self, path: Path) -> Judge:
+        """The network that a checkpoint holds, as a player."""
+        tensors = read_tensors(
+            path, "the fixed opponent's weights, a checkpoint of this network", "--set opponent=area"
+        )
+        rival = self.make_model().to(self.device)
+        check_shapes(path, tensors, rival)
+        rival.load_state_dict(tensors)
+        return judge_of(rival, self.device)
 
     def order_size(self, n_train: int) -> int:
         return self.config.steps_per_generation * self.config.global_batch_size
@@ -115,7 +130,7 @@ class Minigo(TorchBenchmark[MinigoConfig]):
         c = self.config
         rng = np.random.default_rng((20181212, self.step_number))
         if c.evaluation == "match":
-            return {"win_rate": match(c, self.judge, area_judge, c.eval_games, c.eval_readouts, rng)}
+            return {"win_rate": match(c, self.judge, self._opponent, c.eval_games, c.eval_readouts, rng)}
         return {"move_prediction": self._move_prediction()}
 
     def _move_prediction(self) -> float:
