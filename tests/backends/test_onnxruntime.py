@@ -313,3 +313,20 @@ def test_tensors_of_a_file(tmp_path: Path) -> None:
     inputs, outputs = model_tensors(tiny_onnx.brightest_channel_bytes(tmp_path / "m.onnx"))
     assert list(map(str, inputs)) == ["picture uint8 (?, 8, 8, 3)"]
     assert list(map(str, outputs)) == ["scores float32 (?, 3)"]
+
+
+def test_a_fixed_batch_is_kept_for_samples_of_any_size(tmp_path: Path) -> None:
+    """A task that runs the model itself, with as many rows as it likes."""
+    path = tiny_onnx.brightest_channel(tmp_path / "m.onnx", batch=4)
+    pictures = np.random.default_rng(0).random((10, 3, 8, 8), np.float32)
+    spec = ModelSpec(
+        name="m",
+        files={"onnx": path},
+        inputs=(TensorSpec("image", (None, 3, 8, 8)),),
+        infer=lambda samples, run: [run([np.stack(samples)])[0]],
+    )
+    backend = OnnxRuntime(spec)
+    backend.ensure_loaded()
+    (found,) = backend.predict(list(pictures))
+    np.testing.assert_allclose(found, pictures.mean((2, 3)), rtol=1e-5)
+    backend.close()

@@ -104,7 +104,7 @@ class ModelBackend(ABC):
     def predict(self, samples: Any) -> Sequence[Any]:
         """Answers for at most `max_batch` samples, as the sample library gives them."""
         if self._infer is not None:
-            return self._infer(samples, self._run)
+            return self._infer(samples, self.infer)
         n = len(samples)
         if n != self._fixed_batch != 0:
             return self._finish([o[:n] for o in self._run(self._batch(samples))])

@@ -1,6 +1,7 @@
 """A TFLite model in an interpreter: of LiteRT or of TensorFlow, which have the same interface.
 
 Quantised tensors are shown as the 32-bit floats that they stand for: what is fed and what comes out is converted.
+Numbers of 64 bits, which converters make 32 bits wide, are narrowed; one that does not fit is an error.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class TfLiteRunner:
             inputs = tuple(
                 TensorSpec(w.name, t.shape, t.dtype) for w, t in zip(wanted, map(_spec, details), strict=True)
             )
+        inputs = _widened(inputs, wanted)
         self.inputs, self.outputs = inputs, tuple(map(_spec, self._ends))
         self._at = {tensor.name: detail for tensor, detail in zip(inputs, details, strict=True)}
 
@@ -97,8 +99,26 @@ def _scale(detail: Mapping[str, Any]) -> float:
     return float(detail["quantization"][0]) if np.dtype(detail["dtype"]).kind in "iu" else 0.0
 
 
+def _widened(found: Sequence[TensorSpec], wanted: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Inputs of 32-bit numbers shown as the 64-bit ones that the task feeds."""
+    if len(found) == len(wanted) == 1:
+        wide = {found[0].name} if wanted[0].dtype == "int64" else set()
+    else:
+        wide = {tensor.name for tensor in wanted if tensor.dtype == "int64"}
+    return tuple(TensorSpec(t.name, t.shape, "int64") if t.dtype == "int32" and t.name in wide else t for t in found)
+
+
+def _narrowed(array: Array) -> Array:
+    narrow = array.astype(np.int32)
+    if not np.array_equal(narrow, array):
+        raise ValueError(f"a number of {array.min()} to {array.max()} does not fit into the model's 32 bits")
+    return narrow
+
+
 def _quantised(array: Array, detail: Mapping[str, Any]) -> Array:
     scale, zero = detail["quantization"]
+    if array.dtype == np.int64 and detail["dtype"] == np.int32:
+        return _narrowed(array)
     if not scale or array.dtype == detail["dtype"]:
         return np.ascontiguousarray(array)
     limits = np.iinfo(detail["dtype"])

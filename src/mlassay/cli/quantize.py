@@ -13,24 +13,32 @@ from mlassay.cli.run import pairs
 EXAMPLES = """\b
 Examples:
   mlassay quantize image-classification --out int8/
+  mlassay quantize medical-segmentation --activations 16 --out int8-16/
   mlassay quantize image-classification --with openvino --calibration 300 --out int8-ov/
   mlassay run image-classification -s offline --mode accuracy -b file=int8/model.onnx
 """
 
 TOOLS = ["onnxruntime", "openvino"]
 RANGES = ["minmax", "entropy", "percentile"]
+OPERATORS = ["products", "all"]
 
 
 @click.command("quantize", epilog=EXAMPLES)
 @click.argument("task")
-@click.option(
-    "--with", "tool", type=click.Choice(["onnxruntime", "openvino"]), default="onnxruntime", show_default=True
-)
+@click.option("--with", "tool", type=click.Choice(TOOLS), default="onnxruntime", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the model and its method.")
 @click.option("--calibration", type=click.IntRange(1), default=128, show_default=True, help="Samples to calibrate on.")
 @click.option("--calibration-list", type=click.Path(path_type=Path, exists=True), help="Sample indices, one a line.")
+@click.option("--calibrate", type=click.Choice(RANGES), default="minmax", show_default=True)
 @click.option(
-    "--calibrate", type=click.Choice(["minmax", "entropy", "percentile"]), default="minmax", show_default=True
+    "--activations", type=click.Choice(["8", "16"]), default="8", show_default=True, help="Bits of activations."
+)
+@click.option(
+    "--operators",
+    type=click.Choice(OPERATORS),
+    default="products",
+    show_default=True,
+    help="Round matrix products, convolutions and tables, or all that the tool can.",
 )
 @click.option("--per-channel/--per-tensor", default=True, show_default=True, help="Scales of the weights.")
 @click.option("--check", type=click.IntRange(0), default=0, help="Samples to measure accuracy on; 0: all.")
@@ -50,6 +58,7 @@ def command(
     from mlassay.tasks.metrics import significant
     from mlassay.tasks.task import TaskRequest
 
+    words["activations"] = int(words["activations"])
     wanted = TaskRequest(profile=profile, model=model, data=data, options=pairs(task_option, "--task-option"))
     done = quantize_model(QuantizeRequest(task=task, open=wanted, **words))
     before, after = done.before, done.after
@@ -62,7 +71,11 @@ def command(
     click.echo(f"  after:  {after.official_line}")
     if after.target is not None:
         click.echo(f"  target {significant(after.target.value)} {after.unit}: {'reached' if reached else 'MISSED'}")
+    click.echo(f"  int8: {done.weights}")
     click.echo(f"  method: {done.method}")
+    if reached is False and words["tool"] == "onnxruntime" and words["activations"] == 8:
+        click.echo("  next: --activations 16 is nearer to the source, or --with openvino")
+        return 1
     backend = "" if words["tool"] == "onnxruntime" else " --backend openvino"
     click.echo(f"  next: mlassay run {task} -s offline --mode accuracy{backend} -b file={done.path}")
     return int(reached is False)

@@ -64,15 +64,38 @@ def export_model(request: TaskRequest, task_name: str, to: str, out: Path | None
         raise UsageError(f"{out} exists already", hint="give another name, or remove it first")
     if out is not None and key == "openvino" and out.suffix != SUFFIXES[key]:
         raise UsageError(f"{out} does not end in {SUFFIXES[key]}, as OpenVINO wants it", hint=f"--out {out.stem}.xml")
-    path = _made(target, lambda fresh: _WRITERS[to](source, feeds, fresh))
-    difference = compare(backend_of(key, task, path), feeds)
+
+    if out is None and key == "tflite" and batch != 1:
+        raise UsageError(
+            f"the cache keeps files of batch 1, not {batch}", hint="give this one a name: --out FILE.tflite"
+        )
+    checked: list[Difference] = []
+
+    def write(fresh: Path) -> None:
+        """Checked before it is put where backends look."""
+        _WRITERS[to](source, feeds, fresh)
+        checked.append(_checked(fresh, key, task, feeds))
+
+    path = _made(target, write)
+    difference = checked[0] if checked else _checked(path, key, task, feeds)
+    return Exported(path=path, source=source, format=key, samples=len(feeds.samples), difference=difference)
+
+
+def _checked(path: Path, key: str, task: OpenTask, feeds: Feeds) -> Difference:
+    """How far the file is from the source; ExportDiffers where that is too far."""
+    source = task.model.files["onnx"]
+    backend = backend_of(key, task, path)
+    try:
+        difference = compare(backend, feeds)
+    finally:
+        backend.close()
     if not difference.maximum <= TOLERANCE * max(difference.scale, 1e-6):
         raise ExportDiffers(
-            f"{path} differs from {source.name} by {difference.maximum:.3g} where outputs reach {difference.scale:.3g};"
-            f" expected at most {TOLERANCE:g} of that",
-            hint="do not use it; report the model",
+            f"{path.name} differs from {source.name} by {difference.maximum:.3g} where outputs reach"
+            f" {difference.scale:.3g}; expected at most {TOLERANCE:g} of that",
+            hint="a file like this is of no use; report the model",
         )
-    return Exported(path=path, source=source, format=key, samples=len(feeds.samples), difference=difference)
+    return difference
 
 
 def backend_of(key: str, task: OpenTask, path: Path) -> ModelBackend:
@@ -138,13 +161,9 @@ def _write_litert(source: Path, feeds: Feeds, path: Path) -> None:
     module = _module(source, feeds)
     import torch
 
-    try:
-        import litert_torch
-    except ModuleNotFoundError as error:
-        raise MissingDependency("litert-torch", extra="export-litert", why="it writes .tflite files") from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the converter and what it imports; the result is compared afterwards
-        litert_torch.convert(module, _example(feeds, torch)).export(str(path))
+    from mlassay.runs.export_litert import write_tflite
+
+    write_tflite(module, _example(feeds, torch), path)
 
 
 def _module(source: Path, feeds: Feeds) -> Any:

@@ -6,24 +6,21 @@ quantisation in closed with the round's published calibration list, and want the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import sys
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mlassay.backends.exported import file_sha256
 from mlassay.backends.model_backend import ModelBackend
-from mlassay.core.errors import BadFile, MissingDependency, UsageError
+from mlassay.core.errors import BadFile, UsageError
 from mlassay.records.atomic import atomic_write
 from mlassay.runs.export import backend_of
 from mlassay.runs.feeds import Feeds, record_feeds, spread
+from mlassay.runs.rounding import Share, with_onnxruntime, with_openvino
 from mlassay.tasks import task_registry
 from mlassay.tasks.task import AccuracyResult, OpenTask, TaskRequest
 
@@ -42,6 +39,8 @@ class QuantizeRequest:
     calibration: int = 128  # samples
     calibration_list: Path | None = None  # sample indices, one a line: the round's published list
     calibrate: str = "minmax"  # onnxruntime: minmax, entropy, percentile
+    activations: int = 8  # bits; onnxruntime: 8 or 16
+    operators: str = "products"  # onnxruntime: products (of weights or activations) or all
     per_channel: bool = True
     check: int = 0  # samples whose accuracy is measured; 0: all
 
@@ -56,6 +55,7 @@ class Quantized:
     after: AccuracyResult
     bytes_before: int
     bytes_after: int
+    weights: Share
 
 
 def quantize_model(request: QuantizeRequest) -> Quantized:
@@ -69,8 +69,7 @@ def quantize_model(request: QuantizeRequest) -> Quantized:
     request.out.mkdir(parents=True, exist_ok=True)
     path = request.out / ("model.onnx" if request.tool == "onnxruntime" else "model.xml")
     with tempfile.TemporaryDirectory(prefix=".quantizing-", dir=request.out) as scratch:
-        write = _onnxruntime if request.tool == "onnxruntime" else _openvino
-        settings = write(source, feeds, request, Path(scratch))
+        settings, weights = _round(source, feeds, request, Path(scratch))
         for made in sorted(Path(scratch).glob("model.*")):
             shutil.move(made, request.out / made.name)
     key = "onnx" if request.tool == "onnxruntime" else "openvino"
@@ -84,9 +83,29 @@ def quantize_model(request: QuantizeRequest) -> Quantized:
         after=after,
         bytes_before=source.stat().st_size,
         bytes_after=sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()),
+        weights=weights,
     )
     atomic_write(result.method, json.dumps(_method(request, task, source, chosen, settings, result), indent=2) + "\n")
     return result
+
+
+def _round(source: Path, feeds: Feeds, request: QuantizeRequest, folder: Path) -> tuple[dict[str, Any], Share]:
+    """The tool's settings in words, and how many of the model's weights it rounded."""
+    if request.tool == "openvino":
+        if (request.activations, request.operators) != (8, "products"):
+            raise UsageError(
+                "NNCF chooses the operators itself, at 8 bits", hint="--with onnxruntime takes these wishes"
+            )
+        return with_openvino(source, feeds, folder)
+    return with_onnxruntime(
+        source,
+        feeds,
+        folder,
+        calibrate=request.calibrate,
+        per_channel=request.per_channel,
+        activations=request.activations,
+        operators=request.operators,
+    )
 
 
 def _calibration(request: QuantizeRequest, total: int) -> list[int]:
@@ -106,81 +125,6 @@ def _calibration(request: QuantizeRequest, total: int) -> list[int]:
             expected=f"one or more indices from 0 to {total - 1}",
         )
     return chosen
-
-
-class _Reader:
-    """Calibration inputs in the form that ONNX Runtime's tool asks for."""
-
-    def __init__(self, feeds: Feeds) -> None:
-        names = [tensor.name for tensor in feeds.inputs]
-        self._rows: Iterator[dict[str, Any]] = (dict(zip(names, feed.inputs, strict=True)) for feed in feeds.feeds)
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._rows, None)
-
-
-def _onnxruntime(source: Path, feeds: Feeds, request: QuantizeRequest, folder: Path) -> dict[str, Any]:
-    try:
-        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ModuleNotFoundError as error:
-        raise MissingDependency(
-            error.name or "onnx", extra="quantize", why="ONNX Runtime's quantisation tools need it"
-        ) from error
-    methods = {
-        "minmax": CalibrationMethod.MinMax,
-        "entropy": CalibrationMethod.Entropy,
-        "percentile": CalibrationMethod.Percentile,
-    }
-    if request.calibrate not in methods:
-        raise UsageError(f"calibrate={request.calibrate} is not known", hint=f"one of {', '.join(methods)}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tools' own deprecations
-        quant_pre_process(str(source), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
-        quantize_static(
-            str(folder / "prepared.onnx"),
-            str(folder / "model.onnx"),
-            _Reader(feeds),
-            quant_format=QuantFormat.QDQ,
-            per_channel=request.per_channel,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=methods[request.calibrate],
-        )
-    return {
-        "tool": f"onnxruntime.quantization.quantize_static {version('onnxruntime')}",
-        "format": "QDQ",
-        "weights": "int8, symmetric" + (", per channel" if request.per_channel else ", per tensor"),
-        "activations": "uint8, asymmetric, per tensor",
-        "ranges": request.calibrate,
-    }
-
-
-def _openvino(source: Path, feeds: Feeds, request: QuantizeRequest, folder: Path) -> dict[str, Any]:
-    try:
-        import nncf
-        import openvino
-    except ModuleNotFoundError as error:
-        raise MissingDependency(
-            error.name or "nncf", extra="quantize", why="OpenVINO's quantisation is done by NNCF"
-        ) from error
-    from mlassay.backends.openvino import read_model
-
-    model = read_model(source)
-    order = {name: at for at, port in enumerate(model.inputs) for name in port.get_names()}
-    rows = [{order[t.name]: array for t, array in zip(feeds.inputs, feed.inputs, strict=True)} for feed in feeds.feeds]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):  # the tool shows its progress by print
-        warnings.simplefilter("ignore")  # of what the tool imports
-        nncf.set_log_level(40)
-        rounded = nncf.quantize(model, nncf.Dataset(rows), subset_size=len(rows))
-        openvino.save_model(rounded, str(folder / "model.xml"), compress_to_fp16=False)
-    return {
-        "tool": f"nncf.quantize {version('nncf')} for OpenVINO {version('openvino')}",
-        "format": "OpenVINO IR with FakeQuantize",
-        "weights": "int8, symmetric, per channel",
-        "activations": "the preset PERFORMANCE: int8, symmetric, per tensor",
-        "ranges": "the tool's default statistics, fast bias correction",
-    }
 
 
 def _accuracy(task: OpenTask, backend: ModelBackend, samples: Sequence[int]) -> AccuracyResult:
@@ -226,6 +170,7 @@ def _method(
         "task": task.name,
         "profile": task.profile.name,
         **settings,
+        "weights_rounded": {"int8": result.weights.rounded, "all": result.weights.all},
         "source": {"file": source.name, "sha256": file_sha256(source), "bytes": result.bytes_before},
         "result": {"file": result.path.name, "sha256": file_sha256(result.path), "bytes": result.bytes_after},
         "calibration": {
