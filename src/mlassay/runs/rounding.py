@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ MASKS = ("Add", "Where", "Sub")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Weights in 8 bits, of all weights of the model."""
+    """Weights in 8 bits, of all matrices and kernels of the model."""
 
     rounded: int
     all: int
@@ -148,11 +148,11 @@ class _Reader:
 
 
 def _share_onnx(onnx: Any, graph: Any) -> Share:
-    """Over the graph and all graphs inside it; vectors (biases, scales) are no weights."""
+    """Over the graph and all graphs inside it."""
     kinds = onnx.TensorProto
-    sizes = [(t.data_type, math.prod(t.dims)) for t in _tensors(onnx, graph) if len(t.dims) > 1]
-    rounded = sum(size for kind, size in sizes if kind in (kinds.INT8, kinds.UINT8))
-    return Share(rounded, rounded + sum(size for kind, size in sizes if kind in (kinds.FLOAT, kinds.FLOAT16)))
+    eight = (kinds.INT8, kinds.UINT8)
+    wider = (kinds.FLOAT, kinds.FLOAT16, kinds.INT16, kinds.UINT16)
+    return _share([(t.data_type, t.dims) for t in _tensors(onnx, graph)], eight, wider)
 
 
 def _tensors(onnx: Any, graph: Any) -> Iterator[Any]:
@@ -166,7 +166,13 @@ def _tensors(onnx: Any, graph: Any) -> Iterator[Any]:
 
 
 def _share_openvino(model: Any) -> Share:
-    matrices = [n for n in model.get_ops() if n.get_type_name() == "Constant" and len(n.get_output_shape(0)) > 1]
-    sizes = [(n.get_element_type().get_type_name(), math.prod(n.get_output_shape(0))) for n in matrices]
-    rounded = sum(size for kind, size in sizes if kind in ("i8", "u8"))
-    return Share(rounded, rounded + sum(size for kind, size in sizes if kind in ("f32", "f16")))
+    constants = [node for node in model.get_ops() if node.get_type_name() == "Constant"]
+    found = [(node.get_element_type().get_type_name(), node.get_output_shape(0)) for node in constants]
+    return _share(found, ("i8", "u8"), ("f32", "f16"))
+
+
+def _share(tensors: Iterable[tuple[Any, Sequence[int]]], eight: Sequence[Any], wider: Sequence[Any]) -> Share:
+    """Rows of numbers (biases, scales) are no weights."""
+    sizes = [(kind, math.prod(shape)) for kind, shape in tensors if math.prod(shape) > max(shape, default=1)]
+    rounded = sum(size for kind, size in sizes if kind in eight)
+    return Share(rounded, rounded + sum(size for kind, size in sizes if kind in wider))
