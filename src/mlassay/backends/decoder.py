@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.backends.beam import BeamGenerator
 from mlassay.backends.exported import file_sha256
 from mlassay.backends.generation import Cache, Engine, GeneratingSUT, Generator, Tokens
 from mlassay.backends.options import check_bounds, parse_options
@@ -99,7 +100,8 @@ class DecoderBackend(GeneratingSUT):
 
     def load_engine(self) -> Engine:
         self.names = DecoderNames.of(self.path, *self._ready())
-        return Generator(self, self.how, self.max_batch)
+        kind = Generator if self.how.beams == 1 else BeamGenerator
+        return kind(self, self.how, self.max_batch)
 
     def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[NDArray[Any], Cache]:
         """One pass: see generation.StepModel."""
@@ -145,7 +147,7 @@ def generating_file(model: ModelSpec | Path | str, format_: str, backend: str) -
 
 def cut(how: Generation, most: int) -> Generation:
     """With another limit of new tokens, where one is wished (0: none is)."""
-    return Generation(ends=how.ends, most=most or how.most, least=min(how.least, most or how.most))
+    return replace(how, most=most or how.most, least=min(how.least, most or how.most))
 
 
 def _memory(path: Path, tensor: TensorSpec) -> tuple[int, int, str]:

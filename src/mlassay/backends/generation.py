@@ -2,7 +2,8 @@
 
 Prompts wait in a queue; at every step new ones may join the batch and finished ones leave it ("continuous batching").
 The runtime is behind StepModel; what is remembered of earlier tokens (keys and values) stays in arrays that it made.
-Decoding is greedy: always the likeliest token. Shapes: B prompts in the batch, P positions so far, T new ones.
+Decoding is greedy, always the likeliest token, or by beams (beam.py). Shapes: B prompts in the batch, P positions so
+far, T new ones.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Engine(Protocol):
 
     steps: int  # passes so far
     tokens: int  # made so far
+    sure_tokens: bool  # a token that was made stays: so its time may be told before the answer is whole
 
     @property
     def room(self) -> int:
@@ -107,6 +109,8 @@ class Batch:
 class Generator:
     """An Engine over a StepModel: pure of clocks and threads."""
 
+    sure_tokens = True
+
     def __init__(self, model: StepModel, how: Generation, max_batch: int) -> None:
         self._model, self._how, self._max_batch = model, how, max_batch
         self._batch = Batch()
@@ -121,10 +125,8 @@ class Generator:
         return bool(self._batch.works)
 
     def admit(self, works: Sequence[Work]) -> list[Work]:
-        longest = max(len(work.prompt) for work in works)
-        tokens = np.stack([_left_padded(work.prompt[None], longest, 1)[0] for work in works])
-        mask = np.stack([_left_padded(np.ones((1, len(w.prompt)), np.int64), longest, 1)[0] for w in works])
-        logits, cache = self._model.step(tokens, mask, _positions(mask), {})
+        tokens, mask = prompts(works)
+        logits, cache = self._model.step(tokens, mask, positions(mask), {})
         new = Batch(list(works), mask, cache)
         done = self._write(new, logits)
         self._batch = self._batch.joined(_without(new, done))
@@ -134,7 +136,7 @@ class Generator:
         batch = self._batch
         last = np.asarray([[work.made[-1]] for work in batch.works], np.int64)
         mask = np.concatenate([batch.mask, np.ones((len(last), 1), np.int64)], 1)
-        logits, cache = self._model.step(last, mask, _positions(mask)[:, -1:], batch.cache)
+        logits, cache = self._model.step(last, mask, positions(mask)[:, -1:], batch.cache)
         moved = Batch(batch.works, mask, cache)
         done = self._write(moved, logits)
         self._batch = _without(moved, done) if done else moved
@@ -199,7 +201,7 @@ class GeneratingSUT(ABC):
     def describe(self) -> Mapping[str, Any]:
         return {
             "name": self.name,
-            "decoding": "greedy",
+            "decoding": "greedy" if self.how.beams == 1 else f"beam search, {self.how.beams} beams",
             "end_tokens": list(self.how.ends),
             "most_new_tokens": self.how.most,
             "fewest_new_tokens": self.how.least,
@@ -226,18 +228,24 @@ class GeneratingSUT(ABC):
         if self._waiting and engine.room:
             new = [self._waiting.popleft() for _ in range(min(engine.room, len(self._waiting)))]
             done = engine.admit(new)
-            first_ns = time.monotonic_ns()
-            self._sink.first_token(
-                [work.sample_id for work in new],
-                first_ns=[first_ns] * len(new),
-                outputs=[np.asarray(w.made[:1], np.int64) for w in new] if self._sink.wants_outputs else None,
-            )
+            if engine.sure_tokens:
+                self._tell_first(new)
         self._deliver(done)
         if engine.busy:
             self._deliver(engine.step())
 
+    def _tell_first(self, works: Sequence[Work]) -> None:
+        first_ns = time.monotonic_ns()
+        self._sink.first_token(
+            [work.sample_id for work in works],
+            first_ns=[first_ns] * len(works),
+            outputs=[np.asarray(w.made[:1], np.int64) for w in works] if self._sink.wants_outputs else None,
+        )
+
     def _deliver(self, done: Sequence[Work]) -> None:
         if done:
+            if not self._engine.sure_tokens:
+                self._tell_first(done)
             outputs = [np.asarray(work.made, np.int64) for work in done]
             counts = [len(work.made) for work in done]
             self._sink.complete_samples([work.sample_id for work in done], outputs, n_tokens=counts)
@@ -250,7 +258,15 @@ def _without(batch: Batch, done: Sequence[Work]) -> Batch:
     return batch.only([row for row, work in enumerate(batch.works) if id(work) not in gone])
 
 
-def _positions(mask: Tokens) -> Tokens:
+def prompts(works: Sequence[Work]) -> tuple[Tokens, Tokens]:
+    """Tokens and mask, (B, T) each, padded on the left to the longest prompt."""
+    longest = max(len(work.prompt) for work in works)
+    tokens = np.stack([_left_padded(work.prompt[None], longest, 1)[0] for work in works])
+    mask = np.stack([_left_padded(np.ones((1, len(w.prompt)), np.int64), longest, 1)[0] for w in works])
+    return tokens, mask
+
+
+def positions(mask: Tokens) -> Tokens:
     """Places count from the first real token; padding is at place 0."""
     return np.asarray(np.maximum(mask.cumsum(1) - 1, 0), np.int64)
 

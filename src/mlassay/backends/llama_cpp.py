@@ -46,6 +46,11 @@ class LlamaCpp(GeneratingSUT):
         check_bounds(self.options, self.name)
         self.path, how = generating_file(model, "gguf", self.name)
         self._spec = model if isinstance(model, ModelSpec) else None
+        if how.beams > 1:
+            raise UsageError(
+                f"llama-cpp decodes greedily; {how.beams} beams are wanted",
+                hint="an ONNX file runs by beams on --backend onnx-generation; --task-option beams=1 is greedy",
+            )
         super().__init__(cut(how, self.options.max_new_tokens), self.options.max_batch)
         llama_library()
         self._sha256 = ""
@@ -73,6 +78,8 @@ class LlamaCpp(GeneratingSUT):
 
 class LlamaEngine:
     """A model with its memory, cut into as many sequences as prompts may step together."""
+
+    sure_tokens = True
 
     def __init__(self, path: Path, how: Generation, options: Options) -> None:
         self._lib, self._how, self._options = llama_library(), how, options

@@ -42,11 +42,12 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How a model that writes token after token is to be asked: greedily, until a token of `ends` or enough tokens."""
+    """How a model that writes token after token is to be asked: until a token of `ends` or enough tokens."""
 
     ends: tuple[int, ...]
     most: int  # new tokens, the end among them
-    least: int = 1  # no end before so many
+    least: int = 1  # new tokens, the end among them: no end before
+    beams: int = 1  # continuations that are kept at every step; 1: greedily
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

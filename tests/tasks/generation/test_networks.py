@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mlassay.backends import backend_registry
-from mlassay.backends.generation import Engine, Work
-from mlassay.core.errors import BadFile
+from mlassay.backends.beam import BeamGenerator
+from mlassay.backends.generation import Cache, Engine, Tokens, Work
+from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.model import Generation, ModelSpec
 
 torch = pytest.importorskip("torch")
@@ -137,6 +140,47 @@ def test_exported_file_generates_as_the_network(kind: str, backend: str, tmp_pat
     spec = ModelSpec(name="m", files={"onnx": tmp_path / "m.onnx"}, inputs=(), generation=HOW)
     sut = backend_registry.load(backend)(spec, max_batch=3)
     assert generated(sut.load_engine()) == greedy(network)
+
+
+def searched(network: torch.nn.Module, how: Generation) -> dict[int, list[int]]:
+    """Each prompt alone, by the search that test_beam.py holds against brute force and the reference's library."""
+
+    class Steps:
+        def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[Any, Cache]:
+            """No memory: `cache` is the tokens so far."""
+            seen = np.concatenate([cache["seen"][:, 0, :, 0], tokens], 1) if cache else tokens
+            with torch.no_grad():
+                row, shown = torch.from_numpy(seen), torch.from_numpy(mask)
+                logits, _ = network(row, shown, torch.arange(seen.shape[1])[None].expand(len(seen), -1))
+            return logits[:, -1].numpy(), {"seen": seen[:, None, :, None]}
+
+    made = {}
+    for index, prompt in enumerate(PROMPTS):
+        engine = BeamGenerator(Steps(), how, 1)
+        done = engine.admit([Work(index, prompt)])
+        while engine.busy:
+            done = engine.step()
+        made[index] = done[0].made
+    return made
+
+
+@pytest.mark.parametrize("backend", ["onnx-generation", "openvino-generation", "torch-generation"])
+def test_beams_on_every_runtime(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip({"onnx": "onnxruntime"}.get(backend.split("-")[0], backend.split("-")[0]))
+    network, how = make("gptj"), replace(HOW, beams=4, least=3)
+    export(network, tmp_path / "m.onnx")
+    spec = ModelSpec(name="m", files={"onnx": tmp_path / "m.onnx"}, inputs=(), generation=how)
+    sut = backend_registry.load(backend)(spec, max_batch=3)
+    assert generated(sut.load_engine()) == searched(network, how)
+
+
+def test_llama_cpp_refuses_beams(tmp_path: Path) -> None:
+    from mlassay.backends.llama_cpp import LlamaCpp
+
+    (tmp_path / "m.gguf").touch()
+    spec = ModelSpec(name="m", files={"gguf": tmp_path / "m.gguf"}, inputs=(), generation=replace(HOW, beams=4))
+    with pytest.raises(UsageError, match="llama-cpp decodes greedily; 4 beams are wanted"):
+        LlamaCpp(spec)
 
 
 def test_gguf_file_generates_as_the_network(tmp_path: Path) -> None:

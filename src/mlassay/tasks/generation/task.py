@@ -55,6 +55,7 @@ class LanguageGeneration:
     options: Mapping[str, str] = {
         "tokenizer": "tokenizer.json; without it the one in a GGUF model, or beside the prompts",
         "new_tokens": "tokens after which an answer is cut",
+        "beams": "continuations kept at every step (beam search); 1: greedy. gptj: 4, all others 1",
         "ends": "numbers of the tokens that end an answer, by commas",
         "dataset": "for data verify: cnn-dailymail, cnn-dailymail-edge or open-orca, whose size is then expected",
     }
@@ -127,8 +128,8 @@ def _open_file(request: TaskRequest, profile: Profile) -> OpenTask:
     if ruled and not whole:
         size = dataset.PUBLISHED[ruled.dataset]
         warnings.append(f"{len(prompts):,} prompts; {ruled.dataset} has {size:,}: no target")
-    if ruled and ruled.decoding != "greedy":
-        warnings.append(f"the reference decodes by {ruled.decoding}; the backends here decode greedily")
+    if ruled and how.beams != ruled.how.beams:
+        warnings.append(f"the rule book asks with {_told(ruled.how.beams)}, not {_told(how.beams)}")
     if not how.ends:
         warnings.append("no end token is known: every answer is cut; give --task-option ends=NUMBER")
     lines = sentence_lines() if profile.official else None
@@ -215,13 +216,26 @@ def packed_model(card: Mapping[str, Any], how: Generation = SMALL_HOW) -> ModelS
 
 
 def _how(request: TaskRequest, usual: Generation) -> Generation:
-    most, ends = request.options.get("new_tokens", ""), request.options.get("ends", "")
+    given = request.options
+    most, ends, beams = given.get("new_tokens", ""), given.get("ends", ""), given.get("beams", "")
     if most and not (most.isdigit() and int(most) > 0):
         raise UsageError(f"new_tokens={most} is not a number of tokens")
+    if beams and not (beams.isdigit() and int(beams) > 0):
+        raise UsageError(f"beams={beams} is not a number of beams", hint="1 is greedy; the rule book's GPT-J has 4")
     if ends and not all(part.strip().isdigit() for part in ends.split(",")):
         raise UsageError(f"ends={ends} is not a list of token numbers")
     chosen = tuple(int(part) for part in ends.split(",")) if ends else usual.ends
-    return Generation(ends=chosen, most=int(most) if most else usual.most, least=usual.least)
+    longest = int(most) if most else usual.most
+    return Generation(
+        ends=chosen,
+        most=longest,
+        least=min(usual.least, longest),
+        beams=int(beams) if beams else usual.beams,
+    )
+
+
+def _told(beams: int) -> str:
+    return "1 beam (greedily)" if beams == 1 else f"{beams} beams"
 
 
 def _tokenizer(request: TaskRequest) -> Tokenizer:
