@@ -85,6 +85,18 @@ def test_no_position_sees_the_future(shape):
         assert not torch.allclose(net(a)[0, 12:], net(b)[0, 12:])
 
 
+@pytest.mark.parametrize("name", ["llama31_8b", "gpt3"])
+def test_layers_computed_again_give_the_same_gradient(tmp_path, name):
+    path = text_like(tmp_path / "text")
+    losses = []
+    for recompute in (False, True):
+        benchmark = tiny_llm(path, name, recompute=recompute)
+        benchmark.build()
+        benchmark.load()
+        losses.append([benchmark.step().loss for _ in range(3)])
+    assert losses[0] == losses[1]
+
+
 def test_rotary_scores_depend_on_distance_alone():
     torch.manual_seed(0)
     q, k = torch.randn(8), torch.randn(8)

@@ -146,6 +146,28 @@ def test_checkpoints_are_taken_after_evaluations_when_due():
     assert [p.step for p in saved] == [8, 16, 24, 32, 40]
 
 
+def test_checkpoints_and_the_time_limit_follow_the_first_process():
+    """Clocks of several processes differ; what one decides by its own must hold in all."""
+    saved, asked = [], []
+
+    def agree(mine):
+        asked.append(mine)
+        return len(asked) % 4 == 0
+
+    outcome, _ = run(
+        Scripted(VirtualClock(0), qualities=[0.1]),
+        settings=LoopSettings(checkpoint_every_ns=10**18, max_duration_ns=10**18),
+        save_checkpoint=saved.append,
+        agree=agree,
+    )
+    assert [p.step for p in saved] == [8, 16, 24, 32, 40]
+    assert not any(asked)
+    outcome, _ = run(
+        Scripted(VirtualClock(0), qualities=[0.1]), settings=LoopSettings(max_duration_ns=10**18), agree=lambda _: True
+    )
+    assert outcome.reason.startswith("time limit spent")
+
+
 def test_a_resumed_run_keeps_its_first_start_and_says_so(tmp_path):
     saved: list[Position] = []
     before = Scripted(VirtualClock(0), raise_at={"step9": RuntimeError("power cut")})

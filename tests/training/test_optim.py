@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlassay.training.common import schedules
-from mlassay.training.common.order import EpochOrder, micro_batches
+from mlassay.training.common.order import EpochOrder, eval_batches, micro_batches
 
 
 @pytest.fixture
@@ -114,6 +114,15 @@ def test_processes_and_pieces_share_a_batch_without_loss(n, world, pieces):
     batch = np.arange(n)
     parts = [p for rank in range(world) for p in micro_batches(batch, rank, world, pieces)]
     assert list(np.concatenate(parts)) == list(batch)
+
+
+@given(st.integers(1, 70), st.integers(1, 5), st.integers(1, 9))
+def test_evaluation_batches_cover_everything_once_and_all_processes_get_equally_many(n, world, size):
+    parts = [list(eval_batches(n, rank, world, size)) for rank in range(world)]
+    counted = np.concatenate([indices[:k] for part in parts for indices, k in part])
+    assert counted.tolist() == list(range(n))
+    assert len({len(part) for part in parts}) == 1
+    assert all(1 <= len(indices) <= size for part in parts for indices, _ in part)
 
 
 def test_the_order_is_a_function_of_seed_and_step():

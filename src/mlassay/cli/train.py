@@ -17,6 +17,7 @@ from mlassay.runs.train_all import Failed, train_all
 from mlassay.runs.training_request import TrainRequest
 from mlassay.runs.training_resume import resume
 from mlassay.training.catalogue import BENCHMARKS
+from mlassay.training.common.processes import place
 from mlassay.training.loop import Progress
 from mlassay.training.measured import measured
 
@@ -83,10 +84,9 @@ def train(
     meter = _Meter()
     if resume_folder is not None:
         outcomes = resume(resume_folder, show=meter)
-        if as_json:
-            emit_json(outcomes)
-        else:
-            click.echo("\n".join(f"{o.status.value}: {o.reason}" for o in outcomes))
+        if place().leads:
+            lines = "\n".join(f"{o.status.value}: {o.reason}" for o in outcomes)
+            emit_json(outcomes) if as_json else click.echo(lines)
         return 0 if all(o.status.value == "success" for o in outcomes) else 1
     request = TrainRequest(
         benchmark=benchmark,

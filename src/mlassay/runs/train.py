@@ -9,17 +9,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlassay.core.clock import Clock, RealClock
 from mlassay.core.enums import Division
-from mlassay.core.errors import UsageError
 from mlassay.records.atomic import machine_problems
 from mlassay.rules.training_scoring import round_or_none, score_rule
 from mlassay.runs.training_log import LogSink
 from mlassay.runs.training_record import finish, finished_seeds, run_record, write_record
 from mlassay.runs.training_request import TrainRequest, check_division, configure
-from mlassay.runs.training_resume import ShowProgress, saver
+from mlassay.runs.training_resume import ShowProgress, follow, saver
 from mlassay.runs.training_rules import as_in_round, check_values, flavour_of, rule_of
 from mlassay.runs.training_setup import (
     Maker,
@@ -32,7 +32,7 @@ from mlassay.runs.training_setup import (
 from mlassay.stats.training_score import RunTime, Score, score_runs
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import recipe
-from mlassay.training.common.processes import group, place, shared
+from mlassay.training.common.processes import agreed, group, place, shared
 from mlassay.training.loop import Status, TrainingOutcome, train
 
 
@@ -78,8 +78,6 @@ def train_benchmark(
         if request.division is Division.CLOSED:
             check_values(rules, rule, chosen.make(config, request.profile, Surroundings(seed=0)).spec)
     here = place()
-    if here.world_size > 1 and request.time_limit_s is not None:
-        raise UsageError("a time limit needs one process; leave --time-limit away under torchrun")
     folder = request.out / "results" / request.system / chosen.name
     seeds: list[int] = []
     outcomes: list[TrainingOutcome] = []
@@ -118,9 +116,9 @@ def _one_run(
 ) -> TrainingOutcome:
     benchmark = maker.make()
     settings = loop_settings(maker.request)
-    if not maker.here.leads:
-        return train(benchmark, clock=clock, emit=lambda event: None, settings=settings)
     path = folder / f"result_{number}.txt"
+    if not maker.here.leads:
+        return follow(maker, benchmark, clock)
     record = run_record(maker, benchmark, number, notes)
     sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(round_or_none(maker.request.round)), seed=maker.seed)
     try:
@@ -133,6 +131,7 @@ def _one_run(
             settings=settings,
             progress=(lambda p: show(number, p)) if show else None,
             save_checkpoint=saver(path, benchmark, sink),
+            agree=partial(agreed, here=maker.here),
         )
     except Exception as error:
         write_record(path, record | {"status": "aborted", "reason": f"{type(error).__name__}: {error}"})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from mlassay.runs.training_rules import flavour_of
 from mlassay.runs.training_setup import Maker, loop_settings, set_threads, terminated_like_interrupted
 from mlassay.training.benchmark import Benchmark
 from mlassay.training.catalogue import recipe
-from mlassay.training.common.processes import Place
+from mlassay.training.common.processes import Place, agreed, group, place
 from mlassay.training.loop import Evaluation, Position, Progress, TrainingOutcome, train
 
 ShowProgress = Callable[[int, Progress], None]  # (run number, progress)
@@ -33,19 +35,28 @@ def resume(folder: Path, *, show: ShowProgress | None = None, clock: Clock | Non
             f"nothing to resume in {folder}",
             hint="a run can be resumed when it was cut off after a checkpoint (--checkpoint-every)",
         )
-    with terminated_like_interrupted():
-        return [_resume_one(path, show, clock or RealClock()) for path in cut_off]
+    here = place()
+    with terminated_like_interrupted(), group(here, _record(cut_off[0])["device"]):
+        return [_resume_one(path, show, clock or RealClock(), here) for path in cut_off]
 
 
-def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock) -> TrainingOutcome:
+def _record(path: Path) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return body
+
+
+def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock, here: Place) -> TrainingOutcome:
     path = record_path.with_suffix(".txt")
-    record = json.loads(record_path.read_text(encoding="utf-8"))
+    record = _record(record_path)
     request = request_from(record, record_path)
     chosen = recipe(request.benchmark)
     config, _ = configure(chosen, request)
     set_threads(request.threads)
-    maker = Maker(chosen, config, request, Place(), int(record["seed"]))
+    maker = Maker(chosen, config, request, here, int(record["seed"]))
     benchmark = _Restoring(maker.make(), path.with_suffix(".checkpoint"))
+    if not here.leads:
+        position = position_of(path.with_suffix(".position.json"), time.time_ns() - clock.now_ns())
+        return follow(maker, benchmark, clock, position)
     sink = LogSink(
         path, benchmark.spec, clock, flavour=flavour_of(round_or_none(request.round)), seed=maker.seed, append=True
     )
@@ -59,6 +70,7 @@ def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock) -> T
             progress=(lambda p: show(int(record["number"]), p)) if show else None,
             save_checkpoint=saver(path, benchmark, sink),
             resume_from=position,
+            agree=partial(agreed, here=here),
         )
     finally:
         sink.close()
@@ -78,6 +90,19 @@ class _Restoring:
         schedule = self._inner.load()
         self._inner.restore(self._checkpoint)
         return schedule
+
+
+def follow(maker: Maker, benchmark: Benchmark, clock: Clock, position: Position | None = None) -> TrainingOutcome:
+    """The same run in a process that writes nothing; in checkpoints it takes part."""
+    return train(
+        benchmark,
+        clock=clock,
+        emit=lambda event: None,
+        settings=loop_settings(maker.request),
+        save_checkpoint=lambda position: benchmark.save(Path()),
+        resume_from=position,
+        agree=partial(agreed, here=maker.here),
+    )
 
 
 def saver(path: Path, benchmark: Any, sink: LogSink) -> Callable[[Position], None]:

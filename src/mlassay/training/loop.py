@@ -106,6 +106,7 @@ class LoopSettings:
 
 Emit = Callable[[TrainingEvent], None]
 SaveCheckpoint = Callable[[Position], None]
+Agree = Callable[[bool], bool]  # what the first of several processes decides by its clock, in all of them
 
 
 class _Run:
@@ -145,6 +146,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     save_checkpoint: SaveCheckpoint | None = None,
     resume_from: Position | None = None,
+    agree: Agree = bool,
 ) -> TrainingOutcome:
     """Run a benchmark to its target and say how long that took.
 
@@ -154,7 +156,7 @@ def train(
     run = _Run(benchmark, settings or LoopSettings(), clock, emit)
     try:
         _initialise(run, resume_from)
-        status, reason = _train_to_target(run, progress, save_checkpoint)
+        status, reason = _train_to_target(run, progress, save_checkpoint, agree)
     except KeyboardInterrupt:
         return _stop(run, Status.ABORTED, "interrupted")
     except Exception as error:
@@ -201,7 +203,7 @@ def _continue_from(run: _Run, position: Position) -> None:
 
 
 def _train_to_target(
-    run: _Run, progress: Callable[[Progress], None] | None, save_checkpoint: SaveCheckpoint | None
+    run: _Run, progress: Callable[[Progress], None] | None, save_checkpoint: SaveCheckpoint | None, agree: Agree
 ) -> tuple[Status, str]:
     schedule, settings = run.schedule, run.settings
     assert schedule is not None
@@ -214,10 +216,11 @@ def _train_to_target(
         if all(t.met(quality) for t in run.benchmark.spec.targets):
             return Status.SUCCESS, "target met: " + _targets_text(run, quality)
         now = run.clock.now_ns()
-        if settings.max_duration_ns is not None and now - run.run_start_ns >= settings.max_duration_ns:
+        limit_ns = settings.max_duration_ns
+        if limit_ns is not None and agree(now - run.run_start_ns >= limit_ns):
             return Status.ABORTED, "time limit spent: " + _targets_text(run, quality)
         every_ns = settings.checkpoint_every_ns
-        if save_checkpoint and every_ns is not None and now - saved_ns >= every_ns:
+        if save_checkpoint and every_ns is not None and agree(now - saved_ns >= every_ns):
             save_checkpoint(Position(run.step, run.samples, run.run_start_ns, run.evaluations))
             saved_ns = run.clock.now_ns()
     last = run.evaluations[-1].quality if run.evaluations else {}

@@ -1,4 +1,4 @@
-"""One PyTorch engine under every benchmark: seeds, device, accumulation, DistributedDataParallel, checkpoints.
+"""One PyTorch engine under every benchmark: seeds, device, accumulation, DDP or FSDP, checkpoints.
 
 A benchmark subclasses `TorchBenchmark` and says four things: its model, its optimiser, its data, its loss. The global
 batch is cut first among processes, then among accumulation pieces, and each piece's loss is weighted by its size, so
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mlassay.core.errors import BadFile, MachineProblem
 from mlassay.training.benchmark import Schedule, Spec, StepReport, Surroundings
-from mlassay.training.common.order import EpochOrder, Indices, micro_batches
+from mlassay.training.common.order import EpochOrder, Indices, eval_batches, micro_batches, share
 
 
 class CommonConfig(Protocol):
@@ -47,12 +47,14 @@ class TorchBenchmark(Generic[C]):
 
     drop_last = False
     find_unused_parameters = False
+    keeps_frozen = True  # checkpoints hold frozen parameters too
     builds_after_data = False  # the model's shape depends on the data: it is then built on the clock
 
     def __init__(self, config: C, spec: Spec, around: Surroundings) -> None:
         self.config, self._spec, self.around = config, spec, around
         self.device = _device(around.device)
         self.step_number = 0
+        self._sharded = False
         self.model: nn.Module
         self.optimizer: torch.optim.Optimizer
         self.order: EpochOrder
@@ -80,6 +82,10 @@ class TorchBenchmark(Generic[C]):
         """For the coming step; None leaves the optimiser's own. Parameter groups may scale it by 'lr_scale'."""
         return None
 
+    def layers_to_shard(self, net: nn.Module) -> Sequence[nn.Module]:
+        """The parts of a model for FSDP; without any, each process keeps the whole model (DDP)."""
+        return ()
+
     def order_size(self, n_train: int) -> int:
         """How many samples an epoch goes through, where that differs from the data's count."""
         return n_train
@@ -106,9 +112,18 @@ class TorchBenchmark(Generic[C]):
 
     def _build(self) -> None:
         torch.manual_seed(self.around.seed)
-        net = self.make_model().to(self.device)
-        self.optimizer = self.make_optimizer(net)
-        self.model = self._wrap(net)
+        net = self.make_model()
+        parts = self.layers_to_shard(net) if self.around.world_size > 1 else ()
+        if parts:
+            from mlassay.training.common import sharding
+
+            sharding.shard(net, parts, self.device, self.around.world_size)  # goes to the device layer by layer
+            self.optimizer = self.make_optimizer(net)
+            self.model, self._sharded = net, True
+        else:
+            net = net.to(self.device)
+            self.optimizer = self.make_optimizer(net)
+            self.model = self._wrap(net)
 
     def _wrap(self, net: nn.Module) -> nn.Module:
         if self.around.world_size == 1:
@@ -186,7 +201,12 @@ class TorchBenchmark(Generic[C]):
 
     @contextlib.contextmanager
     def _without_sync(self, hold: bool) -> Iterator[None]:
-        if hold and isinstance(self.model, nn.parallel.DistributedDataParallel):
+        if self._sharded:
+            from mlassay.training.common import sharding
+
+            sharding.hold_gradients(self.model, hold)
+            yield
+        elif hold and isinstance(self.model, nn.parallel.DistributedDataParallel):
             with self.model.no_sync():
                 yield
         else:
@@ -213,31 +233,60 @@ class TorchBenchmark(Generic[C]):
 
     def my_share(self, n: int) -> range:
         """Which of n evaluation samples this process does."""
-        per, extra = divmod(n, self.around.world_size)
-        start = self.around.rank * per + min(self.around.rank, extra)
-        return range(start, start + per + (self.around.rank < extra))
+        return share(n, self.around.rank, self.around.world_size)
+
+    def my_batches(self, n: int, size: int) -> Iterator[tuple[Indices, int]]:
+        """The same in batches, equally many in all processes; and how many samples of each count."""
+        return eval_batches(n, self.around.rank, self.around.world_size, size)
 
     # --- checkpoints
 
     def save(self, path: Path) -> None:
+        """All processes must call it; the first writes."""
+        model, optimizer = self._states()
         state: dict[str, Any] = {
             "step": self.step_number,
-            "model": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
+            "model": model,
+            "optimizer": optimizer,
+            "by_name": self._sharded,
+            "torch_rng": [row["stream"] for row in self.gathered([{"stream": torch.get_rng_state()}])],
             "more": self.extra_state(),
         }
-        torch.save(state, path)
+        if self.around.rank == 0:
+            torch.save(state, path)
 
     def restore(self, path: Path) -> None:
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self._take_up(state)
         except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
             raise BadFile(path, found="not a readable checkpoint", expected="a checkpoint of this benchmark") from error
-        self.net.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _states(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self._sharded:
+            from mlassay.training.common import sharding
+
+            return sharding.whole_state(self.net, self.optimizer, with_frozen=self.keeps_frozen)
+        model = self.net.state_dict()
+        if not self.keeps_frozen:
+            frozen = {name for name, p in self.net.named_parameters() if not p.requires_grad}
+            model = {name: tensor for name, tensor in model.items() if name not in frozen}
+        return model, self.optimizer.state_dict()
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        if state["by_name"]:
+            from mlassay.training.common import sharding
+
+            sharding.take_up_whole_state(self.net, self.optimizer, state["model"], state["optimizer"])
+        elif self._sharded:
+            raise ValueError("the optimiser's state is not by name")
+        else:
+            self.net.load_state_dict(state["model"], strict=self.keeps_frozen)
+            self.optimizer.load_state_dict(state["optimizer"])
         self.step_number = state["step"]
-        torch.set_rng_state(state["torch_rng"].cpu())
+        streams = state["torch_rng"]  # one for each process
+        if self.around.rank < len(streams):
+            torch.set_rng_state(streams[self.around.rank])
         self.restore_extra(state["more"])
 
     def extra_state(self) -> dict[str, Any]:

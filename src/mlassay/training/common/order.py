@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,3 +48,22 @@ def micro_batches(batch: Indices, rank: int, world_size: int, accumulation: int)
     """
     mine = np.array_split(batch, world_size)[rank]
     return list(np.array_split(mine, accumulation))
+
+
+def share(n: int, rank: int, world_size: int) -> range:
+    """Which of n evaluation samples a process does; sizes differ by at most one."""
+    per, extra = divmod(n, world_size)
+    start = rank * per + min(rank, extra)
+    return range(start, start + per + (rank < extra))
+
+
+def eval_batches(n: int, rank: int, world_size: int, size: int) -> Iterator[tuple[Indices, int]]:
+    """This process's evaluation samples in batches, and how many of each count.
+
+    All processes get equally many batches, because with FSDP a forward pass needs them all: one that has run out of
+    samples gets one more that does not count.
+    """
+    mine, longest = share(n, rank, world_size), len(share(n, 0, world_size))
+    for at in range(0, longest, size):
+        indices = np.arange(mine.start + at, min(mine.start + at + size, mine.stop))
+        yield (indices, len(indices)) if len(indices) else (np.zeros(1, np.int64), 0)

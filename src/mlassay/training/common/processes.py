@@ -54,3 +54,8 @@ def shared(value: int, here: Place) -> int:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def agreed(decision: bool, here: Place) -> bool:
+    """The first process's decision, in all of them."""
+    return bool(shared(int(decision), here))

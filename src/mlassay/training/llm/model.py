@@ -12,8 +12,9 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from mlassay.training.llm.recipe import LlmConfig
+from mlassay.training.llm.recipe import ModelShape
 
 
 class RmsNorm(nn.Module):
@@ -28,7 +29,7 @@ class RmsNorm(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention with one fused projection for queries, keys and values."""
 
-    def __init__(self, c: LlmConfig) -> None:
+    def __init__(self, c: ModelShape) -> None:
         super().__init__()
         bias = c.shape == "gpt3"
         self.n_heads, self.n_kv = c.n_heads, c.n_kv_heads
@@ -64,7 +65,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 
 class FeedForward(nn.Module):
-    def __init__(self, c: LlmConfig) -> None:
+    def __init__(self, c: ModelShape) -> None:
         super().__init__()
         self.gated = c.shape == "llama"
         self.up = nn.Linear(c.hidden, c.ffn * (2 if self.gated else 1), bias=not self.gated)
@@ -80,7 +81,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, c: LlmConfig) -> None:
+    def __init__(self, c: ModelShape) -> None:
         super().__init__()
         norm = RmsNorm if c.shape == "llama" else nn.LayerNorm
         self.norm_1, self.attention = norm(c.hidden), Attention(c)
@@ -95,9 +96,10 @@ class Layer(nn.Module):
 class LanguageModel(nn.Module):
     """Tokens (B, T) to next-token scores (B, T, vocabulary)."""
 
-    def __init__(self, c: LlmConfig) -> None:
+    def __init__(self, c: ModelShape) -> None:
         super().__init__()
         llama = c.shape == "llama"
+        self.recompute = c.recompute
         self.embedding = nn.Embedding(c.vocabulary, c.hidden)
         self.position = None if llama else nn.Embedding(c.sequence_length, c.hidden)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.n_layers))
@@ -109,7 +111,7 @@ class LanguageModel(nn.Module):
             self.turn = None
         self._initialise(c)
 
-    def _initialise(self, c: LlmConfig) -> None:
+    def _initialise(self, c: ModelShape) -> None:
         """Normal; the matrices that write into the residual stream are scaled down by √(2·layers)."""
         for name, p in self.named_parameters():
             if p.dim() > 1:
@@ -123,7 +125,8 @@ class LanguageModel(nn.Module):
         if self.position is not None:
             x = x + self.position.weight[: tokens.shape[1]]
         for layer in self.layers:
-            x = layer(x, self.turn)
+            again = self.recompute and torch.is_grad_enabled()
+            x = checkpoint(layer, x, self.turn, use_reentrant=False) if again else layer(x, self.turn)
         x = self.norm(x)
         scores: Tensor = F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
         return scores

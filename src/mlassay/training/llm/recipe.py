@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil
 
+from mlassay.core.errors import UsageError
 from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LlmConfig:
-    """Everything that decides a pre-training run. The defaults are Llama-3.1-8B's at global batch 32."""
+class ModelShape:
+    """What decides a decoder-only model. The defaults are Llama-3.1-8B's."""
 
     shape: str = (
         "llama"  # RMSNorm, rotary positions, SwiGLU, grouped queries; "gpt3": LayerNorm, learned positions, GELU
     )
-    data_format: str = "megatron"  # an indexed .bin/.idx pair each for train and valid; "text": bytes of a text
     vocabulary: int = 128_256
     n_layers: int = 32
     hidden: int = 4096
@@ -27,6 +27,15 @@ class LlmConfig:
     sequence_length: int = 8192
     rope_theta: float = 500_000.0
     init_std: float = 0.02
+    recompute: bool = False  # keep only what enters each layer, and compute the layer again on the way back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmConfig(ModelShape):
+    """Everything that decides a pre-training run. The defaults are Llama-3.1-8B's at global batch 32."""
+
+    data_format: str = "megatron"  # an indexed .bin/.idx pair each for train and valid; "text": bytes of a text
+    parallel: str = "ddp"  # how several processes share the work; "fsdp": each keeps a part of every layer
     global_batch_size: int = 32
     gradient_accumulation_steps: int = 1
     learning_rate: float = 5e-4
@@ -146,9 +155,15 @@ def _hyperparameters(c: LlmConfig) -> dict[str, object]:
     }
 
 
+def check_parallel(parallel: str) -> None:
+    if parallel not in ("ddp", "fsdp"):
+        raise UsageError(f"parallel is {parallel!r}; expected ddp or fsdp")
+
+
 def make(name: str, config: LlmConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.llm.train import Llm
 
+    check_parallel(config.parallel)
     spec = Spec(
         benchmark=name,
         log_id=name,
@@ -171,8 +186,11 @@ def _recipe(name: str, summary: str, shape: str, reference: Callable[[], LlmConf
         log_id=name,
         profiles={"reference": reference, "small": partial(small, shape)},
         make=partial(make, name),
-        free_keys=("global_batch_size", "learning_rate", "warmup_steps", "gradient_accumulation_steps"),
-    )
+        free_keys=(
+            "global_batch_size", "learning_rate", "warmup_steps", "gradient_accumulation_steps",
+            "parallel", "recompute",
+        ),
+    )  # fmt: skip
 
 
 def gpt3() -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,12 @@ from mlassay.training.llm.recipe import LlmConfig
 EVAL_BATCH = 32
 
 
+def sharded_layers(net: nn.Module, parallel: str) -> Sequence[nn.Module]:
+    """What FSDP gathers one at a time, if it was asked for."""
+    assert isinstance(net, LanguageModel)
+    return list(net.layers) if parallel == "fsdp" else ()
+
+
 class Llm(TorchBenchmark[LlmConfig]):
     """AdamW with a cosine to a tenth; weight decay on everything in the GPT-3 shape, on matrices in the Llama shape."""
 
@@ -28,6 +34,9 @@ class Llm(TorchBenchmark[LlmConfig]):
 
     def make_model(self) -> nn.Module:
         return LanguageModel(self.config)
+
+    def layers_to_shard(self, net: nn.Module) -> Sequence[nn.Module]:
+        return sharded_layers(net, self.config.parallel)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config
@@ -71,9 +80,7 @@ class Llm(TorchBenchmark[LlmConfig]):
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
         self.model.eval()
-        mine = self.my_share(self.eval_data.n)
         total = 0.0
-        for start in range(mine.start, mine.stop, EVAL_BATCH):
-            indices = np.arange(start, min(start + EVAL_BATCH, mine.stop))
-            total += float(self._loss(self.net, self.eval_data.take(indices))) * len(indices)
+        for indices, counted in self.my_batches(self.eval_data.n, EVAL_BATCH):
+            total += float(self._loss(self.net, self.eval_data.take(indices))) * counted
         return {"log_perplexity": self.total(total) / self.eval_data.n}
