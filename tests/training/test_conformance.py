@@ -37,6 +37,7 @@ SMALLER = {
     "dlrm_dcnv2": (index, {"global_batch_size": 32}),
     "gnmt": (None, {"n_eval_numbers": 8, "hidden": 16, "global_batch_size": 4, "extra_pieces": 2}),
     "gpt3": (tiny.text_like, LANGUAGE | {"n_kv_heads": 2, "n_eval_sequences": 4}),
+    "llama2_70b_lora": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4, "base_weights": "none"}),
     "llama31_405b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
     "llama31_8b": (tiny.text_like, LANGUAGE | {"n_kv_heads": 1, "n_eval_sequences": 4}),
     "maskrcnn": (tiny.fashion_like, SCENES | {"pyramid_width": 8, "n_rois": 8, "dense_width": 16}),

@@ -1,17 +1,21 @@
-"""Two processes under torchrun: same losses, same quality, one log."""
+"""Two processes under torchrun, with the whole model each or a part: same losses, same quality, one log."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
 from mlassay.records.training_run import read_run
-from tests.training.tiny import fashion_like, packages_like
+from tests.training.tiny import fashion_like, packages_like, text_like
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -19,19 +23,27 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 NCF = ["global_batch_size=128", "n_eval_negatives=20", "target=0.99999", "max_epochs=3"]
 SCENES = ["n_train=16", "n_eval=6", "global_batch_size=4", "base_width=4", "target=0.99999", "max_epochs=2"]
 SCENES += ["eval_every_epochs=1", "learning_rate=0.001"]
+LANGUAGE = ["n_layers=2", "hidden=32", "ffn=64", "sequence_length=32", "global_batch_size=16", "target=0.1"]
+LANGUAGE += ["eval_every_samples=160", "n_eval_sequences=33", "max_epochs=1000"]
+
+
+def command(n, *words):
+    launcher = [sys.executable, "-W", "ignore", "-m"]
+    if n > 1:
+        launcher += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(n), "-m"]
+    return [*launcher, "mlassay", "train", *words]
+
+
+def wishes(tmp_path, out, name, data, settings):
+    words = [name, "--data", str(data), "--seed", "5", "--threads", "1", "--out", str(tmp_path / out), "--json"]
+    return words + [word for setting in settings for word in ("--set", setting)]
 
 
 def run(tmp_path, out, n, name="ncf", data=None, settings=NCF):
     data = data or packages_like(tmp_path / "Packages")
-    args = ["train", name, "--data", str(data), "--seed", "5", "--threads", "1", "--out", str(tmp_path / out), "--json"]
-    for setting in settings:
-        args += ["--set", setting]
-    launcher = [sys.executable, "-W", "ignore", "-m"]
-    if n > 1:
-        launcher += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(n), "-m"]
-    done = subprocess.run([*launcher, "mlassay", *args], capture_output=True, text=True, check=False)
-    folder = tmp_path / out / "results" / "this-machine" / name
-    return done, folder
+    words = wishes(tmp_path, out, name, data, settings)
+    done = subprocess.run(command(n, *words), capture_output=True, text=True, check=False)
+    return done, tmp_path / out / "results" / "this-machine" / name
 
 
 def test_two_processes_train_as_one(tmp_path):
@@ -59,3 +71,71 @@ def test_two_processes_share_the_pictures_of_a_detector(tmp_path, name):
     assert two["final_loss"] == pytest.approx(one["final_loss"], rel=0.5)
     assert len(two["evaluations"]) == 2
     assert read_run(folder_2 / "result_0.txt").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "metric"),
+    [
+        ("gpt3", ["n_kv_heads=4", "warmup_steps=5"], "log_perplexity"),
+        ("llama31_8b", ["warmup_steps=5"], "log_perplexity"),
+        ("llama2_70b_lora", ["base_weights=none", "init_std=0.2", "lora_dropout=0", "skip_evals=-2"], "eval_loss"),
+    ],
+)
+def test_two_processes_with_a_part_of_each_layer_train_as_one(tmp_path, name, more, metric):
+    """33 evaluation sequences and 3 pieces of 8: neither divides evenly between the two."""
+    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *more, "max_steps=30"]
+    _, folder_1 = run(tmp_path, "one", 1, name, data, settings)
+    apart = [*settings, "parallel=fsdp", "gradient_accumulation_steps=3"]
+    both, folder_2 = run(tmp_path, "two", 2, name, data, apart)
+    assert len(list(folder_2.glob("result_*.txt"))) == 1, both.stderr
+    one, two = (json.loads((f / "result_0.json").read_text()) for f in (folder_1, folder_2))
+    assert (one["processes"], two["processes"], two["config"]["parallel"]) == (1, 2, "fsdp")
+    curves = [[e["quality"][metric] for e in r["evaluations"]] for r in (one, two)]
+    assert curves[0][0] > curves[0][-1]
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    assert two["final_loss"] == pytest.approx(one["final_loss"], rel=1e-4)
+    assert read_run(folder_2 / "result_0.txt").problems == ()
+
+
+def kill_all_of(folder):
+    """Every process of this test: torchrun's workers outlive it otherwise."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(folder).encode() in entry.read_bytes() and int(entry.parent.name) != os.getpid():
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def cut_off(tmp_path, data, settings):
+    """A run of two processes, killed after a checkpoint; the step of that checkpoint, and the record's path."""
+    words = [*wishes(tmp_path, "cut", "llama31_8b", data, settings), "--checkpoint-every", "1ms"]
+    process = subprocess.Popen(command(2, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    record = tmp_path / "cut" / "results" / "this-machine" / "llama31_8b" / "result_0.json"
+    end = time.monotonic() + 200
+    while not record.with_suffix(".position.json").exists() and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.02)
+    kill_all_of(tmp_path / "cut")
+    process.wait()
+    return json.loads(record.with_suffix(".position.json").read_text())["step"], record
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, n):
+    """By two processes or by one: what is saved is whole, and what comes after is as if nothing had happened."""
+    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, "warmup_steps=5"]
+    step, record = cut_off(tmp_path, data, [*settings, "parallel=fsdp", "max_steps=100000"])
+    body = json.loads(record.read_text())
+    assert body["status"] == "running"
+    body["overrides"]["max_steps"] = str(step + 10)
+    record.write_text(json.dumps(body))
+    resumed = subprocess.run(
+        command(n, "llama31_8b", "--resume", str(tmp_path / "cut"), "--json"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    _, whole = run(tmp_path, "whole", 1, "llama31_8b", data, [*settings, f"max_steps={step + 10}"])
+    after, without = (json.loads(p.read_text()) for p in (record, whole / "result_0.json"))
+    assert (after["status"], after["resumed"], after["steps"]) == ("aborted", True, step + 10), resumed.stderr
+    assert after["final_loss"] == pytest.approx(without["final_loss"], rel=1e-4)
+    assert len(json.loads(resumed.stdout)) == 1  # only the first process speaks
+    assert read_run(record.with_suffix(".txt")).resumed

@@ -20,6 +20,7 @@ BENCHMARKS = registry(
     _entry("dlrm_dcnv2", "recommendation: DLRM-DCNv2", "dlrm.recipe:dlrm_dcnv2"),
     _entry("gnmt", "translation: GNMT", "translation.recipe:gnmt"),
     _entry("gpt3", "language model: GPT-3 175B", "llm.recipe:gpt3"),
+    _entry("llama2_70b_lora", "language model: Llama-2-70B fine-tuned by LoRA", "lora.recipe:recipe"),
     _entry("llama31_405b", "language model: Llama-3.1-405B", "llm.recipe:llama31_405b"),
     _entry("llama31_8b", "language model: Llama-3.1-8B", "llm.recipe:llama31_8b"),
     _entry("maskrcnn", "object detection: Mask R-CNN"),

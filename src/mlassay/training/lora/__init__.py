@@ -1,0 +1,1 @@
+"""LoRA fine-tuning of a Llama: the base stays as it came, small adapters learn."""
