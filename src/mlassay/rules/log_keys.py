@@ -8,7 +8,8 @@ epoch, schedule) is left to who reads whole logs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ class KeyRule:
     each: tuple[Check, ...] = ()  # every line must satisfy all of these
     some: Check = field(default_factory=dict)  # at least one line must
     first: Check = field(default_factory=dict)  # the first line must
+    tensors: tuple[str, ...] = ()  # these, each once, are the `tensor` metadata of all lines together
     load: str = ""  # further table to apply; <value> stands for the line's value
     clause: str = ""
 
@@ -40,6 +42,19 @@ class KeyRule:
         if self.count == "once" and n_lines > 1:
             return f"{self.key}: {n_lines} lines; expected exactly one line"
         return ""
+
+    def tensor_problem(self, named: Sequence[str]) -> str:
+        """Which tensors the lines of a log name too often, or not at all; "" when all is there."""
+        if not self.tensors or not named:  # without any line the count says it
+            return ""
+        counted = Counter(named)
+        kinds = (
+            ("missing", [t for t in self.tensors if t not in counted]),
+            ("unknown", [t for t in counted if t not in self.tensors]),
+            ("more than once", [t for t, n in counted.items() if n > 1]),
+        )
+        parts = [f"{len(t)} {kind} ({', '.join(t[:3])}{', …' * (len(t) > 3)})" for kind, t in kinds if t]
+        return f"{self.key}: of {len(self.tensors)} tensors {', '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ rounds("training")               every name (mlassay.rules.reader)
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -76,5 +77,18 @@ def _key_rule(key: str, said: Any) -> KeyRule:
         each=tuple(said["each"]) if "each" in said else ((own,) if own else ()),
         some=said.get("some", {}),
         first=said.get("first", {}),
+        tensors=tuple(name for pattern in said.get("tensors", ()) for name in _expanded(pattern)),
         load=said.get("load", ""),
     )
+
+
+_CHOICE = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*))\}")
+
+
+def _expanded(pattern: str) -> list[str]:
+    """'conv{0..1}_{weight,bias}' as the four names that it stands for."""
+    match = _CHOICE.search(pattern)
+    if not match:
+        return [pattern]
+    parts = match[3].split(",") if match[3] is not None else map(str, range(int(match[1]), int(match[2]) + 1))
+    return [name for part in parts for name in _expanded(pattern[: match.start()] + part + pattern[match.end() :])]

@@ -189,6 +189,7 @@ KEY = Either(
             "each": EACH,
             "some": CHECK,
             "first": CHECK,
+            "tensors": WORDS,
             "load": TEXT,
         }
     ),

@@ -148,6 +148,8 @@ def key_text(rule: KeyRule) -> str:
         parts.append(f"one of them {_check(rule.some)}")
     if rule.first:
         parts.append(f"the first {_check(rule.first)}")
+    if rule.tensors:
+        parts.append(f"together {len(rule.tensors)} tensors, from {rule.tensors[0]} to {rule.tensors[-1]}")
     return "; ".join(p for p in parts if p)
 
 

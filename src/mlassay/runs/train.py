@@ -115,7 +115,7 @@ def _one_run(
     maker: Maker, folder: Path, number: int, notes: tuple[str, ...], show: ShowProgress | None, clock: Clock
 ) -> TrainingOutcome:
     benchmark = maker.make()
-    settings = loop_settings(maker.request)
+    settings = loop_settings(maker.request, maker.recipe)
     path = folder / f"result_{number}.txt"
     if not maker.here.leads:
         return follow(maker, benchmark, clock)

@@ -66,7 +66,7 @@ def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock, here
             benchmark,
             clock=clock,
             emit=sink.emit,
-            settings=loop_settings(request),
+            settings=loop_settings(request, chosen),
             progress=(lambda p: show(int(record["number"]), p)) if show else None,
             save_checkpoint=saver(path, benchmark, sink),
             resume_from=position,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from types import FrameType
 from typing import Any
 
 from mlassay.core.units import NS_PER_S
+from mlassay.rules.log_keys import KeyRule
 from mlassay.rules.training_scoring import round_or_none
 from mlassay.runs.training_request import TrainRequest
+from mlassay.runs.training_rules import rule_of
 from mlassay.training.benchmark import Benchmark, Recipe, Surroundings
 from mlassay.training.common.processes import Place
 from mlassay.training.loop import LoopSettings
@@ -36,16 +38,29 @@ class Maker:
         return self.recipe.make(self.config, r.profile, around)
 
 
-def loop_settings(request: TrainRequest) -> LoopSettings:
+def loop_settings(request: TrainRequest, recipe: Recipe) -> LoopSettings:
     def ns(seconds: float | None) -> int | None:
         return None if seconds is None else round(seconds * NS_PER_S)
 
+    asked = _lines_asked(request, recipe)
     return LoopSettings(
         init_allowance_ns=round(_allowance_minutes(request) * 60 * NS_PER_S),
         clock_starts_before_build=request.round == "v0.5",
         max_duration_ns=ns(request.time_limit_s),
         checkpoint_every_ns=ns(request.checkpoint_every_s),
+        samples_as_epochs="eval_start" in asked
+        and any("epoch_num" in check.get("metadata_has", ()) for check in asked["eval_start"].each),
+        tensors_in_log="weights_initialization" in asked,
     )
+
+
+def _lines_asked(request: TrainRequest, recipe: Recipe) -> Mapping[str, KeyRule]:
+    """The lines that the round wants in this log, by their keys."""
+    rules = round_or_none(request.round)
+    if rules is None or rules.log_rules is None:
+        return {}
+    benchmark = rule_of(rules, recipe).id
+    return rules.log_rules.for_log({"submission_division": request.division.value, "submission_benchmark": benchmark})
 
 
 def _allowance_minutes(request: TrainRequest) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 FLOAT32_TOLERANCE = 1e-6
 """Relative. A published GNMT run logged 21.799999237, a float32 21.8, and met its target of 21.8."""
@@ -111,6 +111,15 @@ class Benchmark(Protocol):
         ...
 
     def restore(self, path: Path) -> None: ...
+
+
+@runtime_checkable
+class NamesTensors(Protocol):
+    """Optional: a benchmark that can say which tensors of the reference it has initialised, by their names there."""
+
+    def initialized_tensors(self) -> Sequence[str]:
+        """Once built. Rounds v1.1 to v2.1 want each in a closed log."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlassay.core.clock import Clock
 from mlassay.core.units import NS_PER_S
-from mlassay.training.benchmark import Benchmark, Schedule
+from mlassay.training.benchmark import Benchmark, NamesTensors, Schedule
 
 
 class Edge(StrEnum):
@@ -102,6 +102,8 @@ class LoopSettings:
     clock_starts_before_build: bool = False  # v0.5
     max_duration_ns: int | None = None  # the user's own limit
     checkpoint_every_ns: int | None = None
+    samples_as_epochs: bool = False  # before v4.0: epoch_num is there too where progress counts samples, and says them
+    tensors_in_log: bool = False  # v1.1 to v2.1: a line for each tensor that was initialised
 
 
 Emit = Callable[[TrainingEvent], None]
@@ -130,7 +132,8 @@ class _Run:
     def where(self) -> dict[str, Any]:
         """Progress metadata: whole epochs as integers, as the logs have them."""
         if self.benchmark.spec.progress_in_samples:
-            return {"samples_count": self.samples}
+            both = {"epoch_num": self.samples} if self.settings.samples_as_epochs else {}
+            return {"samples_count": self.samples, **both}
         return {"epoch_num": _whole(self.epoch())}
 
     def epoch(self) -> float:
@@ -179,6 +182,9 @@ def _initialise(run: _Run, resume_from: Position | None) -> None:
         run.benchmark.build()
         now = run.clock.now_ns()
         start_ns = min(now, run.init_start_ns + run.settings.init_allowance_ns)
+        if run.settings.tensors_in_log and isinstance(run.benchmark, NamesTensors):
+            for name in run.benchmark.initialized_tensors():
+                run.say("weights_initialization", at_ns=start_ns, tensor=name)
         run.say("init_stop", edge=Edge.END, at_ns=start_ns)
         _start_clock(run, start_ns)
     run.schedule = run.benchmark.load()
@@ -236,6 +242,9 @@ def _block(run: _Run, schedule: Schedule, progress: Callable[[Progress], None] |
     by_samples = run.benchmark.spec.progress_in_samples
     if by_samples:
         about: dict[str, Any] = {"samples_count": run.samples}
+        if run.settings.samples_as_epochs:
+            coming = (due - run.step) * run.benchmark.spec.global_batch_size
+            about |= {"first_epoch_num": run.samples, "epoch_count": coming}
     else:
         about = {"first_epoch_num": first_epoch, "epoch_count": epoch_count}
     run.say("block_start", edge=Edge.START, **about)
@@ -256,7 +265,9 @@ def _block(run: _Run, schedule: Schedule, progress: Callable[[Progress], None] |
         if progress:
             _report(run, schedule, progress, began_ns, began_samples)
     about.pop("epoch_count", None)
-    run.say("block_stop", edge=Edge.END, **(about if not by_samples else {"samples_count": run.samples}))
+    if by_samples:
+        about["samples_count"] = run.samples
+    run.say("block_stop", edge=Edge.END, **about)
     return ""
 
 

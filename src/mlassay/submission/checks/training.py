@@ -231,3 +231,22 @@ def described(entry: TrainingEntry) -> Iterator[Found]:
     """Each system has its description. In v0.6 all of one submitter's were no JSON, and were published: a warning."""
     if entry.system_file.problem and entry.base:
         yield Found(entry.system_file.path or entry.path, entry.system_file.problem, "a JSON object")
+
+
+@check(
+    "TRN013",
+    Scope.TRAINING_LOG,
+    "initialised tensors are not the benchmark's",
+    example="found weights_initialization: of 9 tensors 1 missing (embeddings)",
+    clause="Training rules, weights initialization",
+)
+def tensors(log: TrainingLog) -> Iterator[Found]:
+    """From v1.1 to v2.1 a closed log names each tensor of the reference as initialised."""
+    rules = log.entry.round.log_rules
+    if rules is None or not log.run.complete:
+        return
+    last = {key: events[-1].value for key, events in log.by_key.items()}
+    for key, rule in rules.for_log(last).items():
+        named = [str(e.metadata["tensor"]) for e in log.by_key.get(key, ()) if "tensor" in e.metadata]
+        if problem := rule.tensor_problem(named):
+            yield Found(log.path, problem, "each tensor of the reference once, by its name there")

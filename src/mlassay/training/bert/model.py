@@ -68,3 +68,36 @@ class BertModel(nn.Module):
         if self.pooler is None or self.sentence is None:
             return scores, None
         return scores, self.sentence(torch.tanh(self.pooler(x[:, 0])))
+
+
+_NAMES = {
+    "token": "bert/embeddings/word_embeddings",
+    "position": "bert/embeddings/position_embeddings",
+    "segment": "bert/embeddings/token_type_embeddings",
+    "norm": "bert/embeddings/LayerNorm",
+    "transform": "cls/predictions/transform/dense",
+    "transform_norm": "cls/predictions/transform/LayerNorm",
+    "token_bias": "cls/predictions/output_bias",
+    "pooler": "bert/pooler/dense",
+    "out": "attention/output/dense",
+    "norm_1": "attention/output/LayerNorm",
+    "up": "intermediate/dense",
+    "down": "output/dense",
+    "norm_2": "output/LayerNorm",
+}
+"""Ours to the reference's; the later five within a layer."""
+
+
+def reference_names(parameter: str) -> tuple[str, ...]:
+    """Our layers.3.qkv.bias as the logs of v1.1 to v2.1 have it: three biases of bert/encoder/layer_3."""
+    path, part, kind = ["", "", *parameter.split(".")][-3:]
+    if part in ("", "token", "position", "segment"):
+        return (_NAMES[part or kind],)
+    if part == "sentence":
+        return (f"cls/seq_relationship/output_{kind}" + "s" * (kind == "weight"),)
+    inside = f"bert/encoder/layer_{path}/" if path else ""
+    if part == "qkv":
+        kind = "kernel" if kind == "weight" else kind
+        return tuple(f"{inside}attention/self/{x}/{kind}" for x in ("query", "key", "value"))
+    spelled = {"weight": "gamma", "bias": "beta"} if "norm" in part else {"weight": "kernel", "bias": "bias"}
+    return (f"{inside}{_NAMES[part]}/{spelled[kind]}",)

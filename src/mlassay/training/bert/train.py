@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
 from mlassay.training.bert.data import IGNORED, Examples, Masked, load
-from mlassay.training.bert.model import BertModel
+from mlassay.training.bert.model import BertModel, reference_names
 from mlassay.training.bert.recipe import BertConfig
 from mlassay.training.common import schedules
 from mlassay.training.common.engine import TorchBenchmark
@@ -30,6 +30,9 @@ class Bert(TorchBenchmark[BertConfig]):
 
     def make_model(self) -> nn.Module:
         return BertModel(self.config)
+
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        return reference_names(parameter)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config

@@ -133,6 +133,15 @@ class TorchBenchmark(Generic[C]):
             net, device_ids=ids, find_unused_parameters=self.find_unused_parameters
         )
 
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        """The reference's names, as in the logs of v1.1 to v2.1, for what one of our parameters holds."""
+        return ()
+
+    def initialized_tensors(self) -> list[str]:
+        if self.builds_after_data:
+            return []
+        return list(dict.fromkeys(t for p, _ in self.net.named_parameters() for t in self.tensor_names(p)))
+
     def load(self) -> Schedule:
         n_train, n_eval = self.load_data()
         if self.builds_after_data:

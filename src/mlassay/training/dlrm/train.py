@@ -30,6 +30,10 @@ class Dlrm(TorchBenchmark[DlrmConfig]):
     def make_model(self) -> nn.Module:
         return DlrmNet(self.config)
 
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        part, number = parameter.split(".")[:2]
+        return ("embeddings" if part == "tables" else f"{part}_mlp_dense{int(number) // 2 + 1}",)
+
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config
         if c.optimizer == "adagrad":

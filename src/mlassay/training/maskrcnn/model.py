@@ -224,3 +224,22 @@ def _kaiming_uniform(module: nn.Module) -> None:
 def _normal(module: nn.Conv2d | nn.Linear, deviation: float) -> None:
     nn.init.normal_(module.weight, 0.0, deviation)
     nn.init.zeros_(module.bias)
+
+
+_NAMES = {
+    "propose.shared": "RPNHead_conv", "propose.score": "RPNHead_cls", "propose.place": "RPNHead_bbox",
+    "box.dense.0": "ROI_BOX_FEATURE_EXTRACTOR_fc6", "box.dense.2": "ROI_BOX_FEATURE_EXTRACTOR_fc7",
+    "box.score": "ROI_BOX_PREDICTOR_cls", "box.place": "ROI_BOX_PREDICTOR_bbox",
+    "mask.body.8": "ROI_MASK_PREDICTOR_fcn5", "mask.body.10": "ROI_MASK_PREDICTOR_fcn_logits",
+}  # fmt: skip
+
+
+def reference_names(parameter: str) -> tuple[str, ...]:
+    """Our layers by their names in the logs of v1.1 to v2.1, which leave the backbone out."""
+    part = parameter.rpartition(".")[0]
+    section, _, number = part.rpartition(".")
+    if section in ("pyramid.inner", "pyramid.outer"):
+        return (f"FPN_{'inner' if section.endswith('inner') else 'layer'}_block{int(number) + 1}",)
+    if section == "mask.body" and part not in _NAMES:
+        return (f"ROI_MASK_FEATURE_EXTRACTOR_fcn{int(number) // 2 + 1}",)
+    return (_NAMES[part],) if part in _NAMES else ()

@@ -22,7 +22,7 @@ from mlassay.training.common.scenes import Scenes
 from mlassay.training.maskrcnn.data import Prepared, batched, prepared
 from mlassay.training.maskrcnn.detect import Detections, detect
 from mlassay.training.maskrcnn.masks import pasted, wanted_masks
-from mlassay.training.maskrcnn.model import BOX_GRID, MASK_GRID, MaskRCNN, anchors_of
+from mlassay.training.maskrcnn.model import BOX_GRID, MASK_GRID, MaskRCNN, anchors_of, reference_names
 from mlassay.training.maskrcnn.recipe import MaskRcnnConfig
 from mlassay.training.maskrcnn.targets import mask_loss, proposal_loss, proposals, region_loss, region_sample
 
@@ -48,6 +48,9 @@ class MaskRcnn(TorchBenchmark[MaskRcnnConfig]):
         net = MaskRCNN(self.config)
         load_backbone(net.backbone, self.around.data, self.config.backbone)
         return net
+
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        return reference_names(parameter)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """Biases learn twice as fast and do not decay, as in the reference."""

@@ -7,7 +7,7 @@ after the addition, projection shortcut in the first block of a stage, no convol
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -108,3 +108,30 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.head(self.stages(self.stem(x)).mean((2, 3)))
         return scores
+
+
+def reference_name(parameter: str, depths: Sequence[int]) -> str:
+    """Our stages.3.body.4.bias as the logs of v1.1 to v2.1 have it: stage2_unit1_bn2_beta."""
+    part, _, kind = parameter.rpartition(".")
+    norm_kind = {"weight": "gamma", "bias": "beta"}[kind]
+    if part in ("stem.0", "head"):
+        return {"stem.0": "conv0_", "head": "fc1_"}[part] + kind
+    if part == "stem.1":
+        return f"bn0_{norm_kind}"
+    _, block, branch, number = part.split(".")
+    stage, unit = place_of(int(block), depths)
+    where = f"stage{stage + 1}_unit{unit + 1}"
+    layer = "sc" if branch == "shortcut" else str(int(number) // 3 + 1)
+    is_norm = int(number) % 3 == 1
+    if layer == "sc":
+        return f"{where}_bnsc_{norm_kind}" if is_norm else f"{where}_conv1sc_weight"
+    return f"{where}_bn{layer}_{norm_kind}" if is_norm else f"{where}_conv{layer}_weight"
+
+
+def place_of(block: int, depths: Sequence[int]) -> tuple[int, int]:
+    """Stage and place in it, both from 0, of a block counted through all stages."""
+    for stage, depth in enumerate(depths):
+        if block < depth:
+            return stage, block
+        block -= depth
+    raise ValueError(f"no block {block} behind stages of {tuple(depths)}")

@@ -15,7 +15,7 @@ from mlassay.training.common.engine import TorchBenchmark
 from mlassay.training.common.optim import Lars, decay_groups
 from mlassay.training.common.order import Indices
 from mlassay.training.resnet.data import IdxImages, ImageFolder, ImageSource
-from mlassay.training.resnet.model import ResNet
+from mlassay.training.resnet.model import ResNet, reference_name
 from mlassay.training.resnet.recipe import ResnetConfig
 
 EVAL_BATCH = 500
@@ -32,6 +32,9 @@ class Resnet(TorchBenchmark[ResnetConfig]):
         c = self.config
         net = ResNet(c.depths, c.base_width, c.block == "bottleneck", c.stem == "imagenet", c.n_classes, c.in_channels)
         return net.to(memory_format=torch.channels_last)
+
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        return (reference_name(parameter, self.config.depths),)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config

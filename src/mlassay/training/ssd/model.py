@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
 from mlassay.training.common.boxes import cornered, encode, iou
-from mlassay.training.resnet.model import BN_EPS, BN_MOMENTUM, Block
+from mlassay.training.resnet.model import BN_EPS, BN_MOMENTUM, Block, place_of
 from mlassay.training.ssd.recipe import SsdConfig
 
 CODING = (10.0, 5.0)  # variances 0.1 for centres and 0.2 for sizes
@@ -151,3 +151,21 @@ def multibox_loss(codes: Tensor, scores: Tensor, wanted_codes: Tensor, labels: T
     hard = rank < (NEGATIVES_PER_POSITIVE * n_positive).clamp(max=labels.shape[1])[:, None]
     kind = (entropy * (positive | hard)).sum(1)
     return ((place + kind) * (n_positive > 0) / n_positive.clamp(min=1)).mean()
+
+
+def reference_name(parameter: str, depths: tuple[int, ...]) -> str:
+    """Ours as the logs of v1.1 have it, where both heads of a map are one tensor."""
+    *path, kind = parameter.split(".")
+    if path[0] in ("place", "score"):
+        return f"ssd0_convpredictor{path[1]}_conv0_{kind}"
+    if path[0] == "extras":
+        return f"ssd0_expand_{'trans_' if path[2] == '0' else ''}conv{path[1]}_{kind}"
+    where, number, is_norm = "", 0, path[-1] == "1"
+    if path[1] == "stages":
+        stage, unit = place_of(int(path[2]), depths)
+        is_norm = int(path[4]) % 3 == 1
+        where = f"stage{stage + 1}_"
+        shortcut = 1 if stage > 0 and unit > 0 else 0  # counted behind the first block's own two
+        number = 2 if path[3] == "shortcut" else 2 * unit + shortcut + int(path[4]) // 3
+    layer = f"batchnorm{number}_" + {"weight": "gamma", "bias": "beta"}[kind] if is_norm else f"conv{number}_{kind}"
+    return f"ssd0_resnetmlperf0_{where}{layer}"

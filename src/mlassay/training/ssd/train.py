@@ -20,7 +20,7 @@ from mlassay.training.common.order import Indices
 from mlassay.training.common.pictures import PictureSource
 from mlassay.training.common.scenes import Scenes
 from mlassay.training.ssd.augment import augmented, plain
-from mlassay.training.ssd.model import CODING, SSD, default_boxes, map_sides, matched, multibox_loss
+from mlassay.training.ssd.model import CODING, SSD, default_boxes, map_sides, matched, multibox_loss, reference_name
 from mlassay.training.ssd.recipe import SsdConfig
 
 EVAL_BATCH = 32
@@ -42,6 +42,9 @@ class Ssd(TorchBenchmark[SsdConfig]):
         net = SSD(self.config)
         load_backbone(net.backbone, self.around.data, self.config.backbone)
         return net
+
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        return (reference_name(parameter, self.config.depths),)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config
