@@ -77,9 +77,12 @@ def transformer(config: Any) -> Iterator[None]:
     pairs, _ = load(config, None)
     model = Transformer(config)
     optimizer = torch.optim.Adam(model.parameters(), 1.0, (config.beta1, config.beta2), config.epsilon)
-    rate = lambda s: (
-        config.learning_rate * config.hidden**-0.5 * min((s + 1) ** -0.5, (s + 1) * config.warmup_steps**-1.5)
-    )
+
+    def rate(step: int) -> float:
+        return (
+            config.learning_rate * config.hidden**-0.5 * min((step + 1) ** -0.5, (step + 1) * config.warmup_steps**-1.5)
+        )
+
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     loss_of = nn.CrossEntropyLoss(ignore_index=0, label_smoothing=config.label_smoothing)
     sources = [torch.tensor([*row, 3]) for row in pairs.sources]
