@@ -98,7 +98,7 @@ def follow(maker: Maker, benchmark: Benchmark, clock: Clock, position: Position 
         benchmark,
         clock=clock,
         emit=lambda event: None,
-        settings=loop_settings(maker.request),
+        settings=loop_settings(maker.request, maker.recipe),
         save_checkpoint=lambda position: benchmark.save(Path()),
         resume_from=position,
         agree=partial(agreed, here=maker.here),
