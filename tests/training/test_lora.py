@@ -183,6 +183,26 @@ def test_a_base_is_read_in_every_stored_form(tmp_path, form):
     torch.testing.assert_close(net(tokens), whole(tokens))
 
 
+def test_a_model_that_transformers_saved_gives_its_scores_here(tmp_path):
+    """Names, order of projections, grouped queries, rotary positions and norms as the reference's library has them."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("safetensors")
+    c = dataclasses.replace(TINY, base_weights="model")
+    torch.manual_seed(2)
+    theirs = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=c.vocabulary, hidden_size=c.hidden, intermediate_size=c.ffn, num_hidden_layers=c.n_layers,
+            num_attention_heads=c.n_heads, num_key_value_heads=c.n_kv_heads, rope_theta=c.rope_theta, rms_norm_eps=1e-5,
+            max_position_embeddings=c.sequence_length, tie_word_embeddings=False, initializer_range=0.3,
+        )
+    )  # fmt: skip
+    theirs.save_pretrained(tmp_path / "model", max_shard_size="20KB")
+    assert len(list((tmp_path / "model").glob("*.safetensors"))) > 1
+    tokens = torch.randint(0, 256, (2, 24))
+    with torch.no_grad():
+        torch.testing.assert_close(base_model(c, tmp_path)(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
+
+
 def write_base(folder, spoil):
     save_file = pytest.importorskip("safetensors.torch").save_file
     _, tensors = published(TINY)
