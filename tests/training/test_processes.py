@@ -14,6 +14,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
+from mlassay.records.mllog import read_log
 from mlassay.records.training_run import read_run
 from tests.training.tiny import fashion_like, packages_like, text_like
 
@@ -25,6 +28,12 @@ SCENES = ["n_train=16", "n_eval=6", "global_batch_size=4", "base_width=4", "targ
 SCENES += ["eval_every_epochs=1", "learning_rate=0.001"]
 LANGUAGE = ["n_layers=2", "hidden=32", "ffn=64", "sequence_length=32", "global_batch_size=16", "target=0.1"]
 LANGUAGE += ["eval_every_samples=160", "n_eval_sequences=33", "max_epochs=1000"]
+
+MORE = {
+    "gpt3": ["n_kv_heads=4", "warmup_steps=5"],
+    "llama31_8b": ["warmup_steps=5"],
+    "llama2_70b_lora": ["base_weights=none", "init_std=0.2", "lora_dropout=0", "skip_evals=-2", "recompute=true"],
+}
 
 
 def command(n, *words):
@@ -74,16 +83,12 @@ def test_two_processes_share_the_pictures_of_a_detector(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "more", "metric"),
-    [
-        ("gpt3", ["n_kv_heads=4", "warmup_steps=5"], "log_perplexity"),
-        ("llama31_8b", ["warmup_steps=5"], "log_perplexity"),
-        ("llama2_70b_lora", ["base_weights=none", "init_std=0.2", "lora_dropout=0", "skip_evals=-2"], "eval_loss"),
-    ],
+    ("name", "metric"),
+    [("gpt3", "log_perplexity"), ("llama31_8b", "log_perplexity"), ("llama2_70b_lora", "eval_loss")],
 )
-def test_two_processes_with_a_part_of_each_layer_train_as_one(tmp_path, name, more, metric):
+def test_two_processes_with_a_part_of_each_layer_train_as_one(tmp_path, name, metric):
     """33 evaluation sequences and 3 pieces of 8: neither divides evenly between the two."""
-    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *more, "max_steps=30"]
+    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *MORE[name], "max_steps=30"]
     _, folder_1 = run(tmp_path, "one", 1, name, data, settings)
     apart = [*settings, "parallel=fsdp", "gradient_accumulation_steps=3"]
     both, folder_2 = run(tmp_path, "two", 2, name, data, apart)
@@ -107,11 +112,11 @@ def kill_all_of(folder):
             continue
 
 
-def cut_off(tmp_path, data, settings):
-    """A run of two processes, killed after a checkpoint; the step of that checkpoint, and the record's path."""
-    words = [*wishes(tmp_path, "cut", "llama31_8b", data, settings), "--checkpoint-every", "1ms"]
-    process = subprocess.Popen(command(2, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    record = tmp_path / "cut" / "results" / "this-machine" / "llama31_8b" / "result_0.json"
+def cut_off(tmp_path, n, name, data, settings):
+    """A run killed after a checkpoint; the step of that checkpoint, and the record's path."""
+    words = [*wishes(tmp_path, "cut", name, data, settings), "--checkpoint-every", "1ms"]
+    process = subprocess.Popen(command(n, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    record = tmp_path / "cut" / "results" / "this-machine" / name / "result_0.json"
     end = time.monotonic() + 200
     while not record.with_suffix(".position.json").exists() and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)
@@ -120,22 +125,28 @@ def cut_off(tmp_path, data, settings):
     return json.loads(record.with_suffix(".position.json").read_text())["step"], record
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, n):
-    """By two processes or by one: what is saved is whole, and what comes after is as if nothing had happened."""
-    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, "warmup_steps=5"]
-    step, record = cut_off(tmp_path, data, [*settings, "parallel=fsdp", "max_steps=100000"])
+@pytest.mark.parametrize(
+    ("name", "before", "after"), [("llama31_8b", 2, 1), ("llama31_8b", 1, 2), ("llama2_70b_lora", 2, 2)]
+)
+def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, name, before, after):
+    """By any number of processes: what is saved is whole, and what comes after is as if nothing had happened."""
+    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *MORE[name]]
+    step, record = cut_off(tmp_path, before, name, data, [*settings, "parallel=fsdp", "max_steps=20000"])
     body = json.loads(record.read_text())
     assert body["status"] == "running"
-    body["overrides"]["max_steps"] = str(step + 10)
+    saved = torch.load(record.with_suffix(".checkpoint"), weights_only=True)["model"]
+    assert all(("lora_" in key) == (name == "llama2_70b_lora") for key in saved)
+    n_train = read_log(record.with_suffix(".txt")).first("train_samples").value
+    end = f"{(step + 10) / (n_train // 16):.9f}"
+    body["overrides"]["max_epochs"] = end
     record.write_text(json.dumps(body))
-    resumed = subprocess.run(
-        command(n, "llama31_8b", "--resume", str(tmp_path / "cut"), "--json"),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    _, whole = run(tmp_path, "whole", 1, "llama31_8b", data, [*settings, f"max_steps={step + 10}"])
-    after, without = (json.loads(p.read_text()) for p in (record, whole / "result_0.json"))
-    assert (after["status"], after["resumed"], after["steps"]) == ("aborted", True, step + 10), resumed.stderr
-    assert after["final_loss"] == pytest.approx(without["final_loss"], rel=1e-4)
-    assert len(json.loads(resumed.stdout)) == 1  # only the first process speaks
+    done = subprocess.run(
+        command(after, name, "--resume", str(tmp_path / "cut"), "--json"), capture_output=True, text=True, check=False
+    )
+    assert len(json.loads(done.stdout)) == 1, done.stderr  # only the first process speaks
+    resumed = json.loads(record.read_text())
+    assert (resumed["status"], resumed["resumed"], resumed["steps"]) == ("aborted", True, step + 10), done.stderr
     assert read_run(record.with_suffix(".txt")).resumed
+    _, whole = run(tmp_path, "whole", 1, name, data, [*settings, "max_steps=20000", f"max_epochs={end}"])
+    without = json.loads((whole / "result_0.json").read_text())
+    assert resumed["final_loss"] == pytest.approx(without["final_loss"], rel=1e-4)

@@ -54,7 +54,7 @@ class TorchBenchmark(Generic[C]):
         self.config, self._spec, self.around = config, spec, around
         self.device = _device(around.device)
         self.step_number = 0
-        self._sharded = False
+        self._sharded = self._by_name = False  # cut up among processes; saved so that any number of them can go on
         self.model: nn.Module
         self.optimizer: torch.optim.Optimizer
         self.order: EpochOrder
@@ -113,20 +113,19 @@ class TorchBenchmark(Generic[C]):
     def _build(self) -> None:
         torch.manual_seed(self.around.seed)
         net = self.make_model()
-        parts = self.layers_to_shard(net) if self.around.world_size > 1 else ()
-        if parts:
+        parts = self.layers_to_shard(net)
+        self._by_name, self._sharded = bool(parts), bool(parts) and self.around.world_size > 1
+        if self._sharded:
             from mlassay.training.common import sharding
 
             sharding.shard(net, parts, self.device, self.around.world_size)  # goes to the device layer by layer
-            self.optimizer = self.make_optimizer(net)
-            self.model, self._sharded = net, True
         else:
             net = net.to(self.device)
-            self.optimizer = self.make_optimizer(net)
-            self.model = self._wrap(net)
+        self.optimizer = self.make_optimizer(net)
+        self.model = self._wrap(net)
 
     def _wrap(self, net: nn.Module) -> nn.Module:
-        if self.around.world_size == 1:
+        if self.around.world_size == 1 or self._sharded:
             return net
         ids = None if self.device.type == "cpu" else [self.device]
         return nn.parallel.DistributedDataParallel(
@@ -201,11 +200,11 @@ class TorchBenchmark(Generic[C]):
             with self._without_sync(number < len(pieces) - 1):
                 if not len(piece) and self.around.world_size == 1:
                     continue
-                share = len(piece) / len(batch)
+                part = len(piece) / len(batch)
                 # A process without samples must still join the exchange: one sample, weight zero.
                 loss = self.loss(self.model, piece if len(piece) else batch[:1], rng)
-                (loss * (share * self.around.world_size)).backward()
-                total += float(loss.detach()) * share
+                (loss * (part * self.around.world_size)).backward()
+                total += float(loss.detach()) * part
         return self.total(total)
 
     @contextlib.contextmanager
@@ -257,7 +256,7 @@ class TorchBenchmark(Generic[C]):
             "step": self.step_number,
             "model": model,
             "optimizer": optimizer,
-            "by_name": self._sharded,
+            "by_name": self._by_name,
             "torch_rng": [row["stream"] for row in self.gathered([{"stream": torch.get_rng_state()}])],
             "more": self.extra_state(),
         }
@@ -272,7 +271,7 @@ class TorchBenchmark(Generic[C]):
             raise BadFile(path, found="not a readable checkpoint", expected="a checkpoint of this benchmark") from error
 
     def _states(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        if self._sharded:
+        if self._by_name:
             from mlassay.training.common import sharding
 
             return sharding.whole_state(self.net, self.optimizer, with_frozen=self.keeps_frozen)
@@ -283,12 +282,12 @@ class TorchBenchmark(Generic[C]):
         return model, self.optimizer.state_dict()
 
     def _take_up(self, state: dict[str, Any]) -> None:
-        if state["by_name"]:
+        if state["by_name"] != self._by_name:
+            raise ValueError("saved by another kind of run")
+        if self._by_name:
             from mlassay.training.common import sharding
 
             sharding.take_up_whole_state(self.net, self.optimizer, state["model"], state["optimizer"])
-        elif self._sharded:
-            raise ValueError("the optimiser's state is not by name")
         else:
             self.net.load_state_dict(state["model"], strict=self.keeps_frozen)
             self.optimizer.load_state_dict(state["optimizer"])
