@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backends": {"core"},
     "training": {"core"},
     "loadgen": {"core", "stats"},
-    "tasks": {"core", "backends"},
+    "tasks": {"core", "backends", "training"},
     "submission": {"core", "rules", "records", "stats"},
     "runs": {"core", "rules", "stats", "loadgen", "records", "tasks", "backends", "training"},
     "results": {"core", "rules", "records", "stats", "submission"},
@@ -46,6 +46,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN_REFERENCE = ("tasks", "backends")
 """tasks may meet backends in files named reference.py alone."""
 
+SHARED_BENCHMARKS = {("tasks/medical_segmentation", "mlassay.training.unet3d")}
+"""What tasks may take from training: network, window and score of the benchmark that trains what the task judges."""
+
 
 def ours(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
@@ -58,6 +61,10 @@ def ours(tree: ast.AST) -> Iterator[str]:
                 yield node.module
         elif isinstance(node, ast.ImportFrom) and node.level:
             yield "mlassay.RELATIVE"
+
+
+def shared(task: str, name: str) -> bool:
+    return any(task == mine and f"{name}.".startswith(f"{theirs}.") for mine, theirs in SHARED_BENCHMARKS)
 
 
 def breaches(path: Path) -> list[str]:
@@ -74,6 +81,8 @@ def breaches(path: Path) -> list[str]:
             found.append(f"{path.relative_to(ROOT)} imports {name}")
         elif (room, target) == ONLY_IN_REFERENCE and path.name != "reference.py":
             found.append(f"{path.relative_to(ROOT)} imports {name}: only reference.py may")
+        elif (room, target) == ("tasks", "training") and not shared("/".join(parts[:2]), name):
+            found.append(f"{path.relative_to(ROOT)} imports {name}: tasks and training share what is listed, no more")
     return found
 
 
@@ -88,3 +97,12 @@ def test_a_breach_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     bad.write_text("from mlassay.rules import round\nfrom . import x\n", encoding="utf-8")
     monkeypatch.setattr("tests.test_layers.ROOT", tmp_path)
     assert len(breaches(bad)) == 2
+
+
+def test_tasks_take_only_what_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_layers.ROOT", tmp_path)
+    for task, expected in (("medical_segmentation", 1), ("language", 2)):
+        file = tmp_path / "tasks" / task / "a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("from mlassay.training.unet3d import dice\nimport mlassay.training.loop\n", encoding="utf-8")
+        assert len(breaches(file)) == expected

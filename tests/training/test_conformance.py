@@ -46,6 +46,7 @@ SMALLER = {
     "resnet": (tiny.fashion_like, {"base_width": 4, "global_batch_size": 16}),
     "ssd": (tiny.fashion_like, SCENES | {"extras": ((8, 8, 2, 1),) * 2}),
     "transformer": (None, {"hidden": 16, "ffn": 16, "global_batch_size": 4, "extra_pieces": 2, "n_eval_numbers": 8}),
+    "unet3d": (None, {"widths": (4, 8), "patch": 16, "windows_at_once": 16}),
 }
 """For each benchmark tiny data and a smaller configuration, so that its whole path takes a moment."""
 

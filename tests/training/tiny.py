@@ -61,3 +61,25 @@ def text_like(path: Path, n_lines: int = 900) -> Path:
     lines = [f"{pick(subjects)} {pick(verbs)} {pick(objects)}." for _ in range(n_lines)]
     path.write_text("\n".join(lines))
     return path
+
+
+def kits_like(folder: Path, size: int = 9, only: int = 210) -> Path:
+    """The 210 cases of KiTS19 as the reference preprocesses them, tiny: bright blocks are kidney, brighter ones tumour.
+
+    From case `only` on they are the same files again.
+    """
+    for number in range(210):
+        names = [folder / f"case_{number:05d}_{kind}.npy" for kind in "xy"]
+        if number >= only:
+            for name in names:
+                name.hardlink_to(folder / name.name.replace(f"{number:05d}", f"{number % only:05d}"))
+            continue
+        rng = np.random.default_rng(number)
+        labels = np.zeros((1, size, size, size), np.uint8)
+        third, (a, b, c) = size // 3, rng.integers(1, size // 3, 3)
+        labels[0, a : a + 2 * third, b : b + 2 * third, c : c + third] = 1
+        labels[0, a : a + third, b : b + third, c : c + third] = 2
+        image = labels * 1.5 - 1 + rng.normal(0, 0.1, labels.shape)
+        for name, array in zip(names, (image.astype(np.float32), labels), strict=True):
+            np.save(name, array)
+    return folder

@@ -29,6 +29,7 @@ BENCHMARKS = registry(
     _entry("resnet", "image classification: ResNet-50 v1.5"),
     _entry("ssd", "object detection: SSD-ResNet-34"),
     _entry("transformer", "translation: Transformer-big", "translation.recipe:transformer"),
+    _entry("unet3d", "medical segmentation: 3D U-Net"),
 )
 
 

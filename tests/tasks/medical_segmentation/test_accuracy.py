@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlassay.core.errors import BadFile
 from mlassay.tasks.medical_segmentation import accuracy, postprocess
 from mlassay.tasks.medical_segmentation.dataset import KITS_CLASSES, VolumeSet
-from mlassay.tasks.medical_segmentation.postprocess import infer, positions, weights
+from mlassay.tasks.medical_segmentation.postprocess import infer
+from mlassay.training.unet3d.windows import positions, weights
 
 
 def volumes(n: int = 4, *, official: bool = True) -> VolumeSet:

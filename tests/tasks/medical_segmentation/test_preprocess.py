@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlassay.tasks.medical_segmentation.preprocess import PADDING, prepared_volume, zoomed
+from mlassay.tasks.medical_segmentation.preprocess import prepared_volume, zoomed
+from mlassay.training.unet3d.windows import PADDING
 
 SCIPY = json.loads((Path(__file__).parent / "scipy_zoom.json").read_text(encoding="utf-8"))
 

@@ -21,15 +21,10 @@ from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, Usag
 from mlassay.tasks.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.tasks.medical_segmentation import brain
 from mlassay.tasks.medical_segmentation.preprocess import prepared_volume
+from mlassay.training.unet3d.data import EVAL_NUMBERS
 
-KITS_CASES = tuple(
-    f"case_{number:05d}"
-    for number in (
-        0, 3, 5, 6, 12, 24, 34, 41, 44, 49, 52, 56, 61, 65, 66, 70, 76, 78, 80, 84, 86, 87, 92, 111, 112, 125, 128, 138,
-        157, 160, 161, 162, 169, 171, 176, 185, 187, 189, 198, 203, 206, 207, 400,
-    )
-)  # fmt: skip
-"""The rule book's 42 cases and, since round v3.0, case 400, which is case 185 again."""
+KITS_CASES = tuple(f"case_{number:05d}" for number in (*EVAL_NUMBERS, 400))
+"""The rule book's 42 cases, the same as in training, and since round v3.0 case 400, which is case 185 again."""
 
 DOUBLED = {"case_00400": "case_00185"}
 KITS_CLASSES = ("background", "kidney", "tumor")

@@ -5,38 +5,19 @@ All of it is timed: the rule book counts sliding-window inference as inference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.model import Run
-
-OVERLAP = 0.5
+from mlassay.training.unet3d.windows import positions, weights
 
 
 def infer(samples: Sequence[NDArray[np.float32]], run: Run, *, window: int, at_once: int = 1) -> Sequence[Any]:
     """Volumes (1, D, H, W) to labels (1, D, H, W), bytes. `at_once`: windows in one inference."""
     return [_one(sample, run, window, at_once) for sample in samples]
-
-
-def positions(shape: Sequence[int], window: int) -> Iterator[tuple[int, ...]]:
-    """Where the window stands: steps of half its edge, as far as it fits."""
-    stride = int(window * (1 - OVERLAP))
-    return product(*(range(0, size - window + 1, stride) for size in shape))
-
-
-@lru_cache(maxsize=4)
-def weights(window: int) -> NDArray[np.float32]:
-    """How much each voxel of a window's answer counts: a bell around its middle, with a deviation of an eighth of the
-    edge, its cube root taken, 1 at most; the reference's."""
-    x = np.arange(window) - (window - 1) / 2
-    bell = np.exp(-0.5 * (x / (0.125 * window)) ** 2)
-    whole = np.cbrt(bell[:, None, None] * bell[:, None] * bell)
-    return np.asarray(whole / whole.max(), np.float32)
 
 
 def encode(answer: Any) -> bytes:

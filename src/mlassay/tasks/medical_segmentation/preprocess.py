@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.training.unet3d.windows import PADDING, fit, margins
+
 SPACING = (1.6, 1.2, 1.2)  # millimetres
 LOW, HIGH = -79.0, 304.0  # Hounsfield units
 MEAN, DEVIATION = 101.0, 76.9
 WINDOW = 128
-STRIDE = WINDOW // 2
-PADDING = -2.2  # of the scaled image, around the body
 
 
 def prepared_volume(
@@ -28,9 +28,10 @@ def prepared_volume(
         image = zoomed(image, factors, outside=float(image.min()))
         labels = zoomed(labels, factors, outside=float(labels.min()), nearest=True)
     image = (np.clip(image, LOW, HIGH) - np.float32(MEAN)) / np.float32(DEVIATION)
-    margins = _margins([max(0, WINDOW - size) for size in image.shape])
-    image, labels = np.pad(image, margins, mode="edge"), np.pad(labels, margins, mode="edge")
-    return _fitted(image, PADDING), _fitted(labels, 0)
+    least = margins([max(0, WINDOW - size) for size in image.shape])
+    image, labels = np.pad(image, least, mode="edge"), np.pad(labels, least, mode="edge")
+    how = fit(image.shape, WINDOW)
+    return how.apply(image, PADDING), how.apply(labels, 0)
 
 
 def zoomed(volume: NDArray[Any], factors: Sequence[float], *, outside: float, nearest: bool = False) -> NDArray[Any]:
@@ -60,18 +61,3 @@ def _zoomed_along(volume: NDArray[Any], axis: int, factor: float, outside: float
         taken = (moved[low] * (1 - share) + moved[high] * share).astype(volume.dtype)
     taken[beyond] = outside
     return np.ascontiguousarray(np.moveaxis(taken, 0, axis))
-
-
-def _fitted(volume: NDArray[Any], padding: float) -> NDArray[Any]:
-    """Edges cut by the rest over 64 where that is less than half, padded up to the next 64 otherwise."""
-    rests = [size % STRIDE for size in volume.shape]
-    cuts = _margins([rest if rest < STRIDE // 2 else 0 for rest in rests])
-    volume = volume[tuple(slice(a, size - b) for (a, b), size in zip(cuts, volume.shape, strict=True))]
-    missing = [-size % STRIDE for size in volume.shape]
-    missing = [m if size + m >= WINDOW else m + STRIDE for m, size in zip(missing, volume.shape, strict=True)]
-    return np.pad(volume, _margins(missing), constant_values=np.asarray(padding, volume.dtype))
-
-
-def _margins(whole: Sequence[int]) -> list[tuple[int, int]]:
-    """Split evenly before and after; the odd one goes after."""
-    return [(size // 2, size - size // 2) for size in whole]
