@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def halved(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Every 2×2×2 voxels become one: their mean intensity, and the label that most of them have (of equals the lower)."""
+    """Every 2×2×2 voxels become one: their mean intensity, and the label that most have (of equals the lower)."""
     half = [size // 2 for size in image.shape]
     pairs = [n for size in half for n in (size, 2)]
     inner = tuple(slice(2 * size) for size in half)

@@ -60,12 +60,12 @@ def test_the_reference_has_the_published_size():
 def test_reference_steps_on_format_true_data_lower_the_loss(tmp_path):
     """The whole network and recipe; volumes and crops of 64 voxels, where 128 would take minutes on a small machine."""
     config = dataclasses.replace(reference(), patch=64, warmup_epochs=0, learning_rate=0.02)
-    folder = kits_like(tmp_path, size=64, only=2)
+    folder = kits_like(tmp_path, size=64, only=1)
     benchmark = recipe("unet3d").make(config, "reference", Surroundings(seed=0, data=folder))
     benchmark.build()
     benchmark.load()
-    losses = [benchmark.step().loss for _ in range(6)]
-    assert np.mean(losses[-2:]) < losses[0]
+    losses = [benchmark.step().loss for _ in range(3)]
+    assert losses[2] < losses[0]
 
 
 def test_loss_by_hand():
@@ -239,9 +239,12 @@ def test_a_tiny_run_reaches_its_target(kits):
 def test_the_cases_are_split_as_the_rules_have_it(kits):
     data = KitsFolder(kits, 8)
     assert (data.n_train, data.n_eval) == (168, 42)
-    marks = {int(data.train_volume(i)[1][0, 0, 0]) for i in range(168)}
-    assert marks == {0}
-    assert data.train_volume(0)[0].shape == data.train_volume(0)[1].shape
+    firsts = [np.load(case_files(kits, number)[0])[0, 0, 0, 0] for number in range(210)]
+    trained = [data.train_volume(i)[0][0, 0, 0] for i in range(168)]
+    judged = [data.eval_volume(i)[0][0, 0, 0] for i in range(42)]
+    assert trained == [first for number, first in enumerate(firsts) if number not in EVAL_NUMBERS]
+    assert judged == [firsts[number] for number in EVAL_NUMBERS]
+    assert case_files(kits, 7)[1].name == "case_00007_y.npy"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +271,7 @@ def test_a_spoilt_case_is_named(tmp_path, spoil, message):
 def test_absent_data_are_named(tmp_path, folder):
     benchmark = make(tmp_path / folder if folder else None)
     benchmark.build()
-    with pytest.raises(BadFile, match="is absent; expected a folder with case_00000_x.npy"):
+    with pytest.raises(BadFile, match=r"is absent; expected a folder with case_00000_x\.npy"):
         benchmark.load()
 
 

@@ -1,8 +1,8 @@
 """The small profile's volumes: the MNI ICBM152 template of a brain, with grey and white matter marked.
 
-The template is the average of 152 people's T1 images, packed in voxels of 2 mm. Slabs of its front and rear are to train
-on, the slab between them is to be judged on; 8 mm lie between. (Left and right mirror each other in this template: a
-split between them would be none.)
+The template is the average of 152 people's T1 images, packed in voxels of 2 mm. Slabs of its front and rear are to
+train on, the slab between them is to be judged on; 8 mm lie between. (Left and right mirror each other in this one:
+a split between them would be none.)
 """
 
 from __future__ import annotations
