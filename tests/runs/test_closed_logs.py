@@ -89,7 +89,7 @@ def closed_log(tmp_path, name, round_name):
     maker = Maker(chosen, config, request, Place(), 1)
     path = tmp_path / "result_0.txt"
     sink = LogSink(path, inner.spec, clock, flavour=flavour_of(rules), seed=1)
-    sink.header(submission(maker), True)
+    sink.header(submission(maker), True, {"round": round_name, "profile": "reference"})
     settings = loop_settings(request, chosen)
     with contextlib.closing(sink):
         outcome = train(Unmoving(inner, clock, SIZES[name]), clock=clock, emit=sink.emit, settings=settings)

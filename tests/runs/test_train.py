@@ -24,6 +24,7 @@ from mlassay.runs.train_all import Failed, train_all
 from mlassay.runs.training_log import LogSink, repair_tail
 from mlassay.runs.training_request import TrainRequest
 from mlassay.runs.training_resume import resume
+from mlassay.submission.checker import check
 from mlassay.training.loop import Status
 from tests.training.tiny import fashion_like
 
@@ -55,6 +56,11 @@ def test_runs_leave_logs_records_and_a_score(tmp_path):
     assert (run.status, run.problems, run.seeds, run.benchmark) == ("success", (), ("1",), "resnet")
     (entry,) = score_tree(tmp_path / "out").entries
     assert entry.score.minutes == pytest.approx(result.score.minutes, abs=1e-4)
+    for path in (tmp_path / "out", folder, folder / "result_0.txt"):  # checked as they lie, without naming a round
+        report = check(path)
+        assert (report.suite, report.round, report.verdict) == ("training", "none", "pass")
+        assert [(f.id, f.severity.value) for f in report.findings] == [("ROUND001", "note")]
+    assert "TRN002" in {f.id for f in check(tmp_path / "out", round="v0.7").findings}
 
 
 def test_a_log_has_the_keys_of_the_rules_in_their_order(tmp_path):

@@ -177,6 +177,75 @@ def test_the_round_is_a_guess_for_newer_logs() -> None:
     assert [f.id for f in report.findings if f.id == "ROUND001"] == ["ROUND001"]
 
 
+def told(round_: str, logs: range = range(5)) -> Made:
+    """Logs that name their round beside the benchmark."""
+    made = Made()
+    for n in logs:
+        replaced(made.logs[n], "submission_benchmark", metadata={"round": round_})
+    return made
+
+
+def test_a_log_names_its_round() -> None:
+    report = check(memory_tree(told("v5.0").content()))
+    assert (report.round, report.verdict, report.findings) == ("v5.0", "pass", ())
+
+
+def test_the_record_beside_a_log_names_its_round() -> None:
+    made = Made()
+    made.files[f"{BASE}/result_0.json"] = b'{"round": "v5.0"}'
+    report = check(memory_tree(made.content()))
+    assert (report.round, report.findings) == ("v5.0", ())
+
+
+@pytest.mark.parametrize("said", [b'{"round": "v99"}', b'{"round": 7}', b"[]", b"\xff"])
+def test_a_record_that_names_no_round_is_passed_over(said: bytes) -> None:
+    made = Made()
+    made.files[f"{BASE}/result_0.json"] = said
+    report = check(memory_tree(made.content()))
+    assert next(f.found for f in report.findings if f.id == "ROUND001").startswith(
+        "training logs do not name their round"
+    )
+
+
+def test_logs_of_several_rounds_are_told() -> None:
+    content = told("v5.0").content()
+    other = told("v4.1")
+    other.folder = "ACME/results/other/retinanet"
+    report = check(memory_tree(content | other.content()))
+    (doubt,) = [f for f in report.findings if f.id == "ROUND001"]
+    assert doubt.found == f"logs of several rounds (v4.1, v5.0); {report.round} was taken"
+
+
+def test_runs_without_a_round_are_held_to_what_holds_for_any_run() -> None:
+    made = told("none")
+    no_cache_clear(made)
+    report = check(memory_tree(made.content()))
+    assert (report.round, report.verdict) == ("none", "pass")
+    (note,) = report.findings
+    assert (note.id, note.severity.value) == ("ROUND001", "note")
+    assert note.found == "runs without a round's rules: only what holds for any run was checked"
+    assert "--round v5.1" in note.hint
+    assert [f.id for f in check(memory_tree(made.content()), round="v5.0").findings] == ["TRN009"]
+
+
+def test_runs_without_a_round_must_be_whole_all_the_same() -> None:
+    made = told("none")
+    no_stop(made)
+    report = check(memory_tree(made.content()))
+    assert (report.verdict, [f.id for f in report.findings]) == ("fail", ["TRN006", "ROUND001"])
+
+
+def test_a_submitters_directory_and_a_log_alone_are_recognised(tmp_path: Path) -> None:
+    for name, data in told("v5.0").content().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    report = check(tmp_path / "ACME")
+    assert (report.suite, report.round) == ("training", "v5.0")
+    report = check(tmp_path / BASE / "result_0.txt")
+    assert (report.suite, report.round, report.results[0].benchmark) == ("training", "v5.0", "retinanet")
+    assert "TRN001" not in {f.id for f in report.findings}
+
+
 def test_every_training_check_is_tried() -> None:
     elsewhere = {"TRN013"}  # with closed logs of our own: tests/runs/test_closed_logs.py
     tried = {case[1] for case in CASES} | {"TRN003", "TRN008"} | elsewhere

@@ -112,10 +112,18 @@ def test_a_run_that_cannot_succeed_is_aborted_with_its_reason(changes, reason):
     assert events[-1].metadata["reason"] == reason
 
 
-def test_the_users_time_limit_ends_the_run_after_an_evaluation():
-    outcome, _ = run(Scripted(VirtualClock(0), qualities=[0.1]), settings=LoopSettings(max_duration_ns=12 * S))
-    assert outcome.reason == "time limit spent: accuracy 0.1 (target >= 0.9)"
-    assert len(outcome.evaluations) == 2
+@pytest.mark.parametrize(
+    ("limit_s", "reason", "steps", "evaluations"),
+    [
+        (3, "time limit spent: no evaluation yet", 1, 0),
+        (11, "time limit spent: accuracy 0.1 (target >= 0.9)", 4, 1),
+        (12, "time limit spent: accuracy 0.1 (target >= 0.9)", 5, 1),
+    ],
+)
+def test_the_users_time_limit_ends_the_run_at_the_next_step(limit_s, reason, steps, evaluations):
+    outcome, _ = run(Scripted(VirtualClock(0), qualities=[0.1]), settings=LoopSettings(max_duration_ns=limit_s * S))
+    assert outcome.status is Status.ABORTED
+    assert (outcome.reason, outcome.steps, len(outcome.evaluations)) == (reason, steps, evaluations)
 
 
 @pytest.mark.parametrize("where", ["build", "load", "step7", "eval2"])
@@ -152,7 +160,7 @@ def test_checkpoints_and_the_time_limit_follow_the_first_process():
 
     def agree(mine):
         asked.append(mine)
-        return len(asked) % 4 == 0
+        return len(asked) % 10 == 0  # three steps of a block, its evaluation, the checkpoint; each second block
 
     outcome, _ = run(
         Scripted(VirtualClock(0), qualities=[0.1]),

@@ -123,7 +123,8 @@ def _one_run(
     sink = LogSink(path, benchmark.spec, clock, flavour=flavour_of(round_or_none(maker.request.round)), seed=maker.seed)
     try:
         write_record(path, record | {"status": "running"})
-        sink.header(submission(maker), drop_caches(maker.request))
+        about = {"round": maker.request.round, "profile": maker.request.profile}
+        sink.header(submission(maker), drop_caches(maker.request), about)
         outcome = train(
             benchmark,
             clock=clock,

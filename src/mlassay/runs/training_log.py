@@ -42,12 +42,12 @@ class LogSink:
         package = Path(__file__).parents[2]  # logs name our files from the package on, not where it is installed
         self._writer = LogWriter(self._file, flavour=flavour, benchmark=spec.log_id, root=package)
 
-    def header(self, submission: Mapping[str, str], cache_cleared: bool) -> None:
-        """What precedes init_start."""
+    def header(self, submission: Mapping[str, str], cache_cleared: bool, about: Mapping[str, str]) -> None:
+        """What precedes init_start. `about` (round, profile) stands beside the benchmark, as its metadata."""
         now = time.time_ns() - self.wall_offset_ns
         if self._flavour is not Flavour.V05:
             for key, value in submission.items():
-                self.emit(TrainingEvent(now, f"submission_{key}", value))
+                self.emit(TrainingEvent(now, f"submission_{key}", value, about if key == "benchmark" else {}))
         self.emit(TrainingEvent(now, "cache_clear", cache_cleared))
 
     def emit(self, event: TrainingEvent) -> None:

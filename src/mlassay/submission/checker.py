@@ -28,8 +28,8 @@ from mlassay.submission.power import power_of
 from mlassay.submission.recognise import Located, locate, recognise_round, submitter_alone
 from mlassay.submission.report import Report, Result
 from mlassay.submission.schema import at_least
-from mlassay.submission.training import entry_folders
-from mlassay.submission.training_checker import open_training, run_training
+from mlassay.submission.training import holds_training
+from mlassay.submission.training_checker import open_training, run_training, without_round
 from mlassay.submission.tree import Tree
 from mlassay.submission.waivers import Waiver, apply_waivers
 
@@ -55,8 +55,7 @@ def check(
     """
     begin = time.perf_counter()
     located = locate(path)
-    training = suite == "training" or (suite == "auto" and located.kind == "nothing" and entry_folders(located.tree))
-    if training:
+    if suite == "training" or (suite == "auto" and _is_training(located)):
         return _check_training(path, located.tree, round, as_official, only, waivers, begin)
     submission = open_submission(located, round=as_official or round, benchmark=benchmark)
     submission.as_official = bool(as_official)
@@ -88,18 +87,27 @@ def _check_training(
     known = open_training(tree, round=as_official or round)
     known.as_official = bool(as_official)
     checks = select(all_checks(), only, known.round.name)
+    if known.roundless:
+        checks = without_round(checks)
     rows, findings = run_training(known, checks)
     findings = sorted(apply_waivers(findings, waivers), key=_order)
     return Report(
         path=path.label if isinstance(path, Tree) else str(path),
         suite="training",
-        round=known.round.name,
+        round=known.round_name,
         results=tuple(rows),
         findings=tuple(findings),
         n_files=len(tree.nodes),
         seconds=time.perf_counter() - begin,
         as_official=as_official,
     )
+
+
+def _is_training(located: Located) -> bool:
+    """Training logs, and no result of an inference division around them."""
+    if located.kind == "submitter" and any(lay.results(located.tree, submitter_alone(located.tree))):
+        return False
+    return located.kind != "submission" and holds_training(located.tree)
 
 
 def _order(f: Finding) -> tuple[int, str, str, str]:

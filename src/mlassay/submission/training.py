@@ -6,11 +6,14 @@ v0.5 keeps v0.5.0/<org>/[<category>/]<submission>/results/<system>/<benchmark>/;
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from mlassay.records.mllog import Flavour, Log, LogEvent, LogProblem, iter_events
@@ -23,6 +26,9 @@ from mlassay.stats.training_score import RunTime, Score
 from mlassay.submission.model import JsonFile, read_json
 from mlassay.submission.report import Result
 from mlassay.submission.tree import NotReadable, Tree
+
+NO_ROUND = "none"
+"""As runs without a round name it."""
 
 RESULT = re.compile(r"result_(\d{1,4})\.txt")
 MAX_EVENTS = 2_000_000
@@ -43,7 +49,12 @@ class TrainingTree:
     round: TrainingRound
     folders: list[str]
     round_guess: str = ""
+    roundless: bool = False  # the runs were made without a round's rules; `round` then only fills the place
     as_official: bool = False  # judge convergence as the round's official tool does
+
+    @property
+    def round_name(self) -> str:
+        return NO_ROUND if self.roundless else self.round.name
 
     @cached_property
     def entries(self) -> list[TrainingEntry]:
@@ -81,14 +92,15 @@ class TrainingEntry:
 
     @cached_property
     def benchmark(self) -> TrainingBenchmark | None:
-        name = ALIASES.get(self.directory, self.directory)
+        name = self.directory or next((log.run.benchmark for log in self.logs), "")  # a log alone has no directory
+        name = ALIASES.get(name, name)
         return self.round.benchmarks.get(name)
 
     @cached_property
     def logs(self) -> list[TrainingLog]:
         names = [n for n in self.tree.filenames(self.path) if RESULT.fullmatch(n)]
         names.sort(key=lambda n: int(RESULT.fullmatch(n)[1]))  # type: ignore[index]
-        return [TrainingLog(self, f"{self.path}/{n}") for n in names]
+        return [TrainingLog(self, _inside(self.path, n)) for n in names]
 
     @cached_property
     def system_file(self) -> JsonFile:
@@ -112,7 +124,7 @@ class TrainingEntry:
     @cached_property
     def scaling_file(self) -> JsonFile:
         """scaling.json beside the logs: the factor by which the submission says it is slowed down."""
-        return read_json(self.tree, f"{self.path}/scaling.json")
+        return read_json(self.tree, _inside(self.path, "scaling.json"))
 
     @property
     def stated_scaling(self) -> float | None:
@@ -150,7 +162,7 @@ class TrainingEntry:
         quality = [log.best for log in self.logs if log.best]
         return Result(
             suite="training",
-            round=self.round.name,
+            round=self.submission.round_name,
             division=self.division,
             submitter=self.submitter,
             system=self.system,
@@ -233,7 +245,12 @@ def recognise_training_round(tree: Tree, folders: list[str]) -> tuple[str, str]:
     for name in rounds("training"):
         if any(part == f"{name}.0" for folder in folders[:1] for part in folder.split("/")):
             return name, ""
-    for folder in folders[:: max(1, len(folders) // 5)]:
+    some = folders[:: max(1, len(folders) // 5)]
+    said = Counter(name for folder in some for name in [_said_round(tree, folder)] if name)
+    if said:
+        name = said.most_common(1)[0][0]
+        return name, f"logs of several rounds ({', '.join(sorted(said))}); {name} was taken" if len(said) > 1 else ""
+    for folder in some:
         flavour = _flavour(tree, folder)
         if flavour is Flavour.V05:
             return "v0.5", ""
@@ -245,11 +262,35 @@ def recognise_training_round(tree: Tree, folders: list[str]) -> tuple[str, str]:
     return newest, f"training logs do not name their round; {newest} was assumed"
 
 
+def _said_round(tree: Tree, folder: str) -> str:
+    """The round that the first log of a directory, or the record beside it, names; "" where neither does."""
+    known = {*rounds("training"), NO_ROUND}
+    for name in tree.filenames(folder):
+        if not RESULT.fullmatch(name):
+            continue
+        record = read_json(tree, _inside(folder, name.removesuffix(".txt") + ".json"))
+        said = [record.text("round")]
+        with contextlib.suppress(NotReadable), tree.open(_inside(folder, name)) as stream:
+            events = islice(iter_events(stream, [], keys={"submission_benchmark"}), 1)
+            said += [str(e.metadata.get("round", "")) for e in events]
+        return next((s for s in said if s in known), "")
+    return ""
+
+
+def _inside(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def holds_training(tree: Tree) -> bool:
+    """Whether a tree has logs by their usual names, of which one is a training log."""
+    return any(_flavour(tree, folder) is not None for folder in entry_folders(tree)[:5])
+
+
 def _flavour(tree: Tree, folder: str) -> Flavour | None:
     for name in tree.filenames(folder):
         if RESULT.fullmatch(name):
             try:
-                with tree.open(f"{folder}/{name}") as stream:
+                with tree.open(_inside(folder, name)) as stream:
                     event = next(iter_events(stream, []), None)
             except NotReadable:
                 continue

@@ -114,8 +114,9 @@ Agree = Callable[[bool], bool]  # what the first of several processes decides by
 class _Run:
     """One run in progress: the state that `train` threads through its phases."""
 
-    def __init__(self, benchmark: Benchmark, settings: LoopSettings, clock: Clock, emit: Emit) -> None:
+    def __init__(self, benchmark: Benchmark, settings: LoopSettings, clock: Clock, emit: Emit, agree: Agree) -> None:
         self.benchmark, self.settings, self.clock, self._emit = benchmark, settings, clock, emit
+        self.agree = agree
         self.init_start_ns = self.init_ns = self.run_start_ns = 0
         self.started = self.resumed = False
         self.step = self.samples = 0
@@ -135,6 +136,11 @@ class _Run:
             both = {"epoch_num": self.samples} if self.settings.samples_as_epochs else {}
             return {"samples_count": self.samples, **both}
         return {"epoch_num": _whole(self.epoch())}
+
+    def over_time(self) -> bool:
+        """Whether the user's own limit is spent, by the clock of the first process where there are several."""
+        limit_ns = self.settings.max_duration_ns
+        return limit_ns is not None and self.agree(self.clock.now_ns() - self.run_start_ns >= limit_ns)
 
     def epoch(self) -> float:
         return self.step / self.schedule.steps_per_epoch if self.schedule else 0.0
@@ -156,10 +162,10 @@ def train(
     A NaN loss, a spent budget and an interruption end the run with status aborted and its reason; an error of the
     benchmark (a corrupt data file, say) also leaves an aborted run_stop in the log, and is then raised again.
     """
-    run = _Run(benchmark, settings or LoopSettings(), clock, emit)
+    run = _Run(benchmark, settings or LoopSettings(), clock, emit, agree)
     try:
         _initialise(run, resume_from)
-        status, reason = _train_to_target(run, progress, save_checkpoint, agree)
+        status, reason = _train_to_target(run, progress, save_checkpoint)
     except KeyboardInterrupt:
         return _stop(run, Status.ABORTED, "interrupted")
     except Exception as error:
@@ -209,7 +215,7 @@ def _continue_from(run: _Run, position: Position) -> None:
 
 
 def _train_to_target(
-    run: _Run, progress: Callable[[Progress], None] | None, save_checkpoint: SaveCheckpoint | None, agree: Agree
+    run: _Run, progress: Callable[[Progress], None] | None, save_checkpoint: SaveCheckpoint | None
 ) -> tuple[Status, str]:
     schedule, settings = run.schedule, run.settings
     assert schedule is not None
@@ -221,16 +227,14 @@ def _train_to_target(
         quality = _evaluate(run)
         if all(t.met(quality) for t in run.benchmark.spec.targets):
             return Status.SUCCESS, "target met: " + _targets_text(run, quality)
-        now = run.clock.now_ns()
-        limit_ns = settings.max_duration_ns
-        if limit_ns is not None and agree(now - run.run_start_ns >= limit_ns):
+        if run.over_time():
             return Status.ABORTED, "time limit spent: " + _targets_text(run, quality)
+        now = run.clock.now_ns()
         every_ns = settings.checkpoint_every_ns
-        if save_checkpoint and every_ns is not None and agree(now - saved_ns >= every_ns):
+        if save_checkpoint and every_ns is not None and run.agree(now - saved_ns >= every_ns):
             save_checkpoint(Position(run.step, run.samples, run.run_start_ns, run.evaluations))
             saved_ns = run.clock.now_ns()
-    last = run.evaluations[-1].quality if run.evaluations else {}
-    return Status.ABORTED, f"budget of {schedule.max_steps} steps spent: " + _targets_text(run, last)
+    return Status.ABORTED, f"budget of {schedule.max_steps} steps spent: " + _last_quality(run)
 
 
 def _block(run: _Run, schedule: Schedule, progress: Callable[[Progress], None] | None) -> str:
@@ -264,6 +268,8 @@ def _block(run: _Run, schedule: Schedule, progress: Callable[[Progress], None] |
             run.say("epoch_stop", edge=Edge.END, epoch_num=run.step // schedule.steps_per_epoch)
         if progress:
             _report(run, schedule, progress, began_ns, began_samples)
+        if run.step < due and run.over_time():
+            return "time limit spent: " + _last_quality(run)
     about.pop("epoch_count", None)
     if by_samples:
         about["samples_count"] = run.samples
@@ -299,6 +305,10 @@ def _evaluate(run: _Run) -> Mapping[str, float]:
     run.say("eval_stop", edge=Edge.END, at_ns=now, **run.where())
     run.evaluating_ns += now - began
     return quality
+
+
+def _last_quality(run: _Run) -> str:
+    return _targets_text(run, run.evaluations[-1].quality) if run.evaluations else "no evaluation yet"
 
 
 def _targets_text(run: _Run, quality: Mapping[str, float]) -> str:

@@ -29,7 +29,8 @@ def check_failed(_submission: Submission) -> Iterator[Found]:
 )
 def recognised(submission: Submission) -> Iterator[Found]:
     """Each round has its own seeds, so its logs name it. Without a single readable log the layout decides, which is a
-    guess among several rounds."""
+    guess among several rounds. Training logs of mlassay, or the records beside them, name theirs; runs that were made
+    without a round are held to what holds for any run, and a note says so."""
     if submission.round_guess:
         yield Found("", submission.round_guess, "logs with a round's seeds", hint="say it with --round")
 
