@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -182,13 +183,37 @@ def test_a_full_disk_ends_in_a_clear_message_and_an_aborted_log(tmp_path, monkey
     assert "no space left on device" in run.reason
 
 
-def start(tmp_path, *more):
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limit_bytes", "left"),
+    [(8_000, []), (70_000, ["result_0.json", "result_0.txt"])],  # not even the reserve; some epochs
+)
+def test_a_file_that_may_not_grow_ends_in_a_clear_message(tmp_path, limit_bytes, left):
+    process = start(tmp_path, "--threads", "1", limit_bytes=limit_bytes)
+    _, said = process.communicate()
+    assert process.returncode == 3, said
+    assert "result_0.txt: file too large" in said
+    assert "raise the file size limit (ulimit -f)" in said
+    folder = tmp_path / "out" / "results" / "this-machine" / "resnet"
+    assert sorted(p.name for p in folder.iterdir()) == left
+    if left:
+        record = json.loads((folder / "result_0.json").read_text())
+        assert (record["status"], "file too large" in record["reason"]) == ("aborted", True)
+        assert score_tree(tmp_path / "out").entries[0].cut_off == ("result_0.txt",)
+
+
+def start(tmp_path, *more, limit_bytes=None):
     code = "import sys; from mlassay.cli.main import main; main(sys.argv[1:])"
     sets = [x for k, v in (QUICK | {"target": "1.5", "max_epochs": "4000"}).items() for x in ("--set", f"{k}={v}")]
     args = ["train", "resnet", "--data", str(fashion_like(tmp_path / "data")), "--out", str(tmp_path / "out"), *sets]
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
     return subprocess.Popen(
-        [sys.executable, "-c", code, *args, *more], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", code, *args, *more], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=limited if limit_bytes else None,
+    )  # fmt: skip
 
 
 def wait_for(path, what, seconds=60):
@@ -221,6 +246,40 @@ def test_killing_a_run_leaves_it_readable_incomplete_and_resumable(tmp_path):
     run = read_run(log)
     assert (run.status, run.resumed, run.problems) == ("success", True, ())
     assert sum(e.key == "run_start" for e in read_log(log).events) == 1
+
+
+MOMENTS = {
+    "the record is there": lambda folder, text: (folder / "result_0.json").exists(),
+    "init": lambda folder, text: "init_start" in text,
+    "between steps": lambda folder, text: "block_start" in text,
+    "evaluation": lambda folder, text: '"eval_start"' in text.rstrip("\n").rpartition("\n")[2],
+    "after some evaluations": lambda folder, text: text.count("eval_stop") > 3,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_at_any_moment_leaves_a_folder_that_says_incomplete(tmp_path, moment):
+    process = start(tmp_path, "--threads", "1")
+    folder = tmp_path / "out" / "results" / "this-machine" / "resnet"
+    log, end = folder / "result_0.txt", time.monotonic() + 60
+    while not MOMENTS[moment](folder, log.read_text() if log.exists() else ""):
+        assert time.monotonic() < end, f"no {moment}"
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    run = read_run(log)
+    assert (run.complete, run.converged) == (False, False)
+    assert json.loads((folder / "result_0.json").read_text())["status"] == "running"
+    (entry,) = score_tree(tmp_path / "out").entries
+    assert (entry.score.valid, entry.cut_off) == (False, ("result_0.txt",))
+    report = check(tmp_path / "out")
+    assert (report.suite, report.verdict) == ("training", "fail")
+    found = {f.id for f in report.findings}
+    assert "ROUND001" in found
+    assert found & {"TRN003", "TRN004"}  # no score; or nothing in the log yet
+    again = train_benchmark(request(tmp_path, seed=2))
+    assert (again.first, again.succeeded) == (1, True)  # a new run goes beside it
 
 
 @pytest.mark.slow

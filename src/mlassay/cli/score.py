@@ -48,6 +48,7 @@ def describe(entries: tuple[ScoredEntry, ...], show_runs: bool) -> str:
         spread = "-" if s.spread is None else f"{100 * s.spread:.1f} %"
         rows.append((e.submitter, e.system, e.benchmark, minutes, spread, str(s.n_runs), str(s.n_converged)))
         notes = [f"    problem: {p}" for p in s.problems]
+        notes += [f"    incomplete: {name} has no run_stop; cut off, or still going on" for name in e.cut_off]
         if s.scaling != 1:
             notes.append(f"    slowed down by {s.scaling:.4f}: converges faster than the reference")
         if e.convergence is not None and not e.convergence.passed:

@@ -34,6 +34,7 @@ class ScoredEntry:
     folder: Path
     score: Score
     convergence: Convergence | None  # against the reference convergence points; None where the round has none
+    cut_off: tuple[str, ...]  # logs without a run_stop: their runs were killed, or are still going on
     log_problems: int  # oddities met while reading; `mlassay check` lists them
 
 
@@ -84,6 +85,7 @@ def score_folder(folder: Path, *, round_name: str = "") -> ScoredEntry:
         folder=folder,
         score=score,
         convergence=convergence,
+        cut_off=tuple(r.path.name for r in runs if not r.complete),
         log_problems=sum(len(r.problems) for r in runs),
     )
 

@@ -34,10 +34,16 @@ class LogSink:
             if append:
                 repair_tail(path)
             self._file = open(path, "a" if append else "x", encoding="utf-8")  # noqa: SIM115 - closed in close()
-            self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
         except FileExistsError:
             raise
         except OSError as error:
+            refuse(path, error)
+        try:
+            self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
+        except OSError as error:
+            self.close()
+            if not append:
+                path.unlink(missing_ok=True)  # nothing was measured yet
             refuse(path, error)
         package = Path(__file__).parents[2]  # logs name our files from the package on, not where it is installed
         self._writer = LogWriter(self._file, flavour=flavour, benchmark=spec.log_id, root=package)

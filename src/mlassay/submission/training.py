@@ -282,8 +282,8 @@ def _inside(folder: str, name: str) -> str:
 
 
 def holds_training(tree: Tree) -> bool:
-    """Whether a tree has logs by their usual names, of which one is a training log."""
-    return any(_flavour(tree, folder) is not None for folder in entry_folders(tree)[:5])
+    """Whether a tree has logs by their usual names, of which one is a training log or has a record that says so."""
+    return any(_flavour(tree, f) is not None or _said_round(tree, f) for f in entry_folders(tree)[:5])
 
 
 def _flavour(tree: Tree, folder: str) -> Flavour | None:
