@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,6 +47,29 @@ class Spec:
     hyperparameters: Mapping[str, object] = field(default_factory=dict)  # by the log's keys; values, or Logged
     config: Mapping[str, object] = field(default_factory=dict)  # everything that ran, for the run folder
     progress_in_samples: bool = False  # rounds v4.0+: samples_count in place of epoch_num
+
+
+def spec_of(
+    config: Any,
+    name: str,
+    profile: str,
+    targets: tuple[Target, ...],
+    hyperparameters: Mapping[str, object],
+    *,
+    progress_in_samples: bool = False,
+) -> Spec:
+    """The spec of a benchmark whose logs bear its own name, from the fields that every configuration has."""
+    return Spec(
+        benchmark=name,
+        log_id=name,
+        profile=profile,
+        targets=targets,
+        global_batch_size=config.global_batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        hyperparameters=hyperparameters,
+        config=asdict(config),
+        progress_in_samples=progress_in_samples,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import floor
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +102,12 @@ def _hyperparameters(c: BertConfig) -> dict[str, object]:
 def make(config: BertConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.bert.train import Bert
 
-    spec = Spec(
-        benchmark="bert",
-        log_id="bert",
-        profile=profile,
-        targets=(Target("masked_lm_accuracy", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
+    spec = spec_of(
+        config,
+        "bert",
+        profile,
+        (Target("masked_lm_accuracy", config.target),),
+        _hyperparameters(config),
         progress_in_samples=True,
     )
     return Bert(config, spec, around)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 CRITEO_ROWS = (
     40_000_000, 39_060, 17_295, 7_424, 20_265, 3, 7_122, 1_543, 63, 40_000_000, 3_067_956, 405_282, 10, 2_209, 11_938,
@@ -115,16 +115,7 @@ def _hyperparameters(c: DlrmConfig) -> dict[str, object]:
 def make(name: str, config: DlrmConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.dlrm.train import Dlrm
 
-    spec = Spec(
-        benchmark=name,
-        log_id=name,
-        profile=profile,
-        targets=(Target("auc", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    spec = spec_of(config, name, profile, (Target("auc", config.target),), _hyperparameters(config))
     return Dlrm(config, spec, around)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
 from mlassay.core.errors import UsageError
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +164,12 @@ def make(name: str, config: LlmConfig, profile: str, around: Surroundings) -> Be
     from mlassay.training.llm.train import Llm
 
     check_parallel(config.parallel)
-    spec = Spec(
-        benchmark=name,
-        log_id=name,
-        profile=profile,
-        targets=(Target("log_perplexity", config.target, higher_is_better=False),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
+    spec = spec_of(
+        config,
+        name,
+        profile,
+        (Target("log_perplexity", config.target, higher_is_better=False),),
+        _hyperparameters(config),
         progress_in_samples=True,
     )
     return Llm(config, spec, around)

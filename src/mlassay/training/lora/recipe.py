@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import floor
 
 from mlassay.core.errors import UsageError
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 from mlassay.training.llm.recipe import ModelShape, check_parallel
 from mlassay.training.llm.recipe import small as small_llama
 
@@ -112,15 +112,12 @@ def make(config: LoraConfig, profile: str, around: Surroundings) -> Benchmark:
         raise UsageError(f"base_dtype is {config.base_dtype!r}; expected float32 or bfloat16")
     if config.lora_rank < 1:
         raise UsageError(f"lora_rank is {config.lora_rank}; expected at least 1")
-    spec = Spec(
-        benchmark=NAME,
-        log_id=NAME,
-        profile=profile,
-        targets=(Target("eval_loss", config.target, higher_is_better=False),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
+    spec = spec_of(
+        config,
+        NAME,
+        profile,
+        (Target("eval_loss", config.target, higher_is_better=False),),
+        _hyperparameters(config),
         progress_in_samples=True,
     )
     return Lora(config, spec, around)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +117,12 @@ def _hyperparameters(c: MaskRcnnConfig) -> dict[str, object]:
 def make(config: MaskRcnnConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.maskrcnn.train import MaskRcnn
 
-    spec = Spec(
-        benchmark="maskrcnn",
-        log_id="maskrcnn",
-        profile=profile,
-        targets=(Target("bbox", config.target), Target("segm", config.second_target)),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
+    spec = spec_of(
+        config,
+        "maskrcnn",
+        profile,
+        (Target("bbox", config.target), Target("segm", config.second_target)),
+        _hyperparameters(config),
     )
     return MaskRcnn(config, spec, around)
 

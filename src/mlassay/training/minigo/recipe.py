@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,22 +98,14 @@ def make(config: MinigoConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.minigo.train import Minigo
 
     metric = "move_prediction" if config.evaluation == "moves" else "win_rate"
-    spec = Spec(
-        benchmark="minigo",
-        log_id="minigo",
-        profile=profile,
-        targets=(Target(metric, config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters={
-            "opt_name": "sgd",
-            "opt_base_learning_rate": config.learning_rate,
-            "opt_learning_rate_decay_boundary_steps": list(config.boundaries),
-            "actual_selfplay_games_per_generation": config.games_per_generation,
-            "train_batch_size": config.global_batch_size,
-        },
-        config=asdict(config),
-    )
+    hyperparameters: dict[str, object] = {
+        "opt_name": "sgd",
+        "opt_base_learning_rate": config.learning_rate,
+        "opt_learning_rate_decay_boundary_steps": list(config.boundaries),
+        "actual_selfplay_games_per_generation": config.games_per_generation,
+        "train_batch_size": config.global_batch_size,
+    }
+    spec = spec_of(config, "minigo", profile, (Target(metric, config.target),), hyperparameters)
     return Minigo(config, spec, around)
 
 

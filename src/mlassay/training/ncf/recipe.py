@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +57,14 @@ def small() -> NcfConfig:
 def make(config: NcfConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.ncf.train import Ncf
 
-    spec = Spec(
-        benchmark="ncf",
-        log_id="ncf",
-        profile=profile,
-        targets=(Target("hr_at_10", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters={
-            "opt_name": config.optimizer,
-            "opt_learning_rate": config.learning_rate,
-            "opt_hp_Adam_beta1": config.beta1,
-            "opt_hp_Adam_beta2": config.beta2,
-            "opt_hp_Adam_epsilon": config.epsilon,
-        },
-        config=asdict(config),
-    )
+    hyperparameters: dict[str, object] = {
+        "opt_name": config.optimizer,
+        "opt_learning_rate": config.learning_rate,
+        "opt_hp_Adam_beta1": config.beta1,
+        "opt_hp_Adam_beta2": config.beta2,
+        "opt_hp_Adam_epsilon": config.epsilon,
+    }
+    spec = spec_of(config, "ncf", profile, (Target("hr_at_10", config.target),), hyperparameters)
     return Ncf(config, spec, around)
 
 

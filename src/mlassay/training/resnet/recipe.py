@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +94,7 @@ def _hyperparameters(c: ResnetConfig) -> dict[str, object]:
 def make(config: ResnetConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.resnet.train import Resnet
 
-    spec = Spec(
-        benchmark="resnet",
-        log_id="resnet",
-        profile=profile,
-        targets=(Target("accuracy", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    spec = spec_of(config, "resnet", profile, (Target("accuracy", config.target),), _hyperparameters(config))
     return Resnet(config, spec, around)
 
 

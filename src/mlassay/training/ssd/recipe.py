@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +99,7 @@ def _hyperparameters(c: SsdConfig) -> dict[str, object]:
 def make(config: SsdConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.ssd.train import Ssd
 
-    spec = Spec(
-        benchmark="ssd",
-        log_id="ssd",
-        profile=profile,
-        targets=(Target("mAP", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    spec = spec_of(config, "ssd", profile, (Target("mAP", config.target),), _hyperparameters(config))
     return Ssd(config, spec, around)
 
 

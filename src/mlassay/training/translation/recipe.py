@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from mlassay.training.benchmark import Benchmark, Logged, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Logged, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,16 +146,7 @@ def _hyperparameters(c: TranslationConfig) -> dict[str, object]:
 def make(name: str, config: TranslationConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.translation.train import Translation
 
-    spec = Spec(
-        benchmark=name,
-        log_id=name,
-        profile=profile,
-        targets=(Target("bleu", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    spec = spec_of(config, name, profile, (Target("bleu", config.target),), _hyperparameters(config))
     return Translation(config, spec, around)
 
 

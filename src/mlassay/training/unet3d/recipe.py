@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +79,7 @@ def _hyperparameters(c: Unet3dConfig) -> dict[str, object]:
 def make(config: Unet3dConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.unet3d.train import Unet3d
 
-    spec = Spec(
-        benchmark="unet3d",
-        log_id="unet3d",
-        profile=profile,
-        targets=(Target("mean_dice", config.target),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    spec = spec_of(config, "unet3d", profile, (Target("mean_dice", config.target),), _hyperparameters(config))
     return Unet3d(config, spec, around)
 
 
