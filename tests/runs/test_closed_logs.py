@@ -35,12 +35,16 @@ from mlassay.training.loop import Status, train
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-SIZES = {"resnet": 50_000, "ssd": 5_000, "maskrcnn": 5_000, "bert": 10_000, "dlrm": 89_137_319}
-"""Evaluation samples of the real data sets."""
+SIZES = {
+    "bert": (156_725_653, 10_000), "dlrm": (4_195_197_692, 89_137_319), "maskrcnn": (117_266, 5_000),
+    "resnet": (1_281_167, 50_000), "ssd": (117_266, 5_000), "unet3d": (168, 42),
+}  # fmt: skip
+"""Training and evaluation samples of the real data sets."""
 
 CLOSED = [
     ("resnet", "v1.1"), ("resnet", "v2.0"), ("resnet", "v2.1"), ("ssd", "v1.1"), ("maskrcnn", "v1.1"),
     ("maskrcnn", "v2.1"), ("bert", "v1.1"), ("bert", "v2.1"), ("dlrm", "v1.1"), ("dlrm", "v2.1"),
+    ("unet3d", "v1.1"), ("unet3d", "v2.1"),
 ]  # fmt: skip
 """MiniGo's network of v1.1 (19x19) and RetinaNet, "ssd" from v2.0 on, are no benchmarks of ours."""
 
@@ -48,8 +52,8 @@ CLOSED = [
 class Unmoving:
     """The reference's spec and network; steps and evaluations take their time and nothing else."""
 
-    def __init__(self, inner, clock, n_eval):
-        self.inner, self.spec, self._clock, self._n_eval = inner, inner.spec, clock, n_eval
+    def __init__(self, inner, clock, sizes):
+        self.inner, self.spec, self._clock, self._sizes = inner, inner.spec, clock, sizes
 
     def build(self):
         self.inner.device = torch.device("meta")
@@ -60,9 +64,9 @@ class Unmoving:
         return self.inner.initialized_tensors()
 
     def load(self):
-        batch = self.spec.global_batch_size
+        n_train, n_eval = self._sizes
         return Schedule(
-            train_samples=batch * 4, eval_samples=self._n_eval, steps_per_epoch=4, max_steps=40, eval_every_steps=16
+            train_samples=n_train, eval_samples=n_eval, steps_per_epoch=4, max_steps=40, eval_every_steps=16
         )
 
     def step(self):

@@ -48,3 +48,16 @@ def _level(inside: int, out: int, stride: int) -> nn.Sequential:
     for channels, step in ((inside, stride), (out, 1)):
         layers += [nn.Conv3d(channels, out, 3, step, 1, bias=False), nn.InstanceNorm3d(out, affine=True), nn.ReLU()]
     return nn.Sequential(*layers)
+
+
+def reference_name(parameter: str) -> str:
+    """Our down.1.4.bias as the logs of v1.1 to v2.1 have it: down0_block_1_instancenorm, which holds both."""
+    part, *rest = parameter.split(".")[:-1]
+    if part == "output":
+        return "output_conv"
+    level = int(rest[0])
+    if part == "rise":
+        return f"up{level}_deconv"
+    block, kind = divmod(int(rest[1]), 3)  # convolution, norm, ReLU
+    where = f"up{level}" if part == "up" else f"down{level - 1}" if level else "input"
+    return f"{where}_block_{block}_{('conv', 'instancenorm')[kind]}"

@@ -18,7 +18,7 @@ from mlassay.training.common.order import Indices
 from mlassay.training.unet3d.augment import augmented, crop
 from mlassay.training.unet3d.data import BrainBoxes, KitsFolder, Volume, VolumeSource
 from mlassay.training.unet3d.dice import SMOOTH, dice
-from mlassay.training.unet3d.model import UNet3D
+from mlassay.training.unet3d.model import UNet3D, reference_name
 from mlassay.training.unet3d.recipe import Unet3dConfig
 from mlassay.training.unet3d.windows import fit, positions, weights
 
@@ -35,6 +35,9 @@ class Unet3d(TorchBenchmark[Unet3dConfig]):
     def make_model(self) -> nn.Module:
         net = UNet3D(self.config.widths, self.config.n_classes)
         return net.to(memory_format=torch.channels_last_3d)
+
+    def tensor_names(self, parameter: str) -> tuple[str, ...]:
+        return (reference_name(parameter),)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         c = self.config
