@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlassay.backends.generation import Batch, StepModel, Work, positions, prompts
+from mlassay.backends.generation import Batch, Listen, StepModel, Work, next_pass, read_prompts
 from mlassay.core.model import Generation
 
 
@@ -72,8 +72,8 @@ class BeamGenerator:
 
     sure_tokens = False
 
-    def __init__(self, model: StepModel, how: Generation, max_batch: int) -> None:
-        self._model, self._how, self._max_batch = model, how, max_batch
+    def __init__(self, model: StepModel, how: Generation, max_batch: int, listen: Listen | None = None) -> None:
+        self._model, self._how, self._max_batch, self._listen = model, how, max_batch, listen
         self._searches: list[Search] = []
         self._batch = Batch()
         self.steps = self.tokens = 0
@@ -87,19 +87,15 @@ class BeamGenerator:
         return bool(self._searches)
 
     def admit(self, works: Sequence[Work]) -> list[Work]:
-        tokens, mask = prompts(works)
-        logits, cache = self._model.step(tokens, mask, positions(mask), {})
-        searches = [Search(work, [[]], np.zeros(1)) for work in works]
-        batch, going, done = self._advanced(Batch(list(works), mask, cache), searches, logits)
+        read, logits = read_prompts(self._model, works, self._listen)
+        batch, going, done = self._advanced(read, [Search(work, [[]], np.zeros(1)) for work in works], logits)
         self._batch = self._batch.joined(batch) if going else self._batch
         self._searches += going
         return done
 
     def step(self) -> list[Work]:
-        last = np.asarray([[row[-1]] for search in self._searches for row in search.rows], np.int64)
-        mask = np.concatenate([self._batch.mask, np.ones((len(last), 1), np.int64)], 1)
-        logits, cache = self._model.step(last, mask, positions(mask)[:, -1:], self._batch.cache)
-        moved = Batch(self._batch.works, mask, cache)
+        last = [row[-1] for search in self._searches for row in search.rows]
+        moved, logits = next_pass(self._model, self._batch, last)
         self._batch, self._searches, done = self._advanced(moved, self._searches, logits)
         return done
 

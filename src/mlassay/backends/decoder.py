@@ -2,7 +2,8 @@
 
 Inputs: input_ids (B, T), attention_mask (B, P + T), perhaps position_ids (B, T), and per layer past_key_values.N.key
 and .value (B, heads, P, size). Outputs: logits (B, T, V) and present.N.key and .value, one position longer per new
-token. A runtime's own module says how one pass is run.
+token. A model with an encoder (Whisper) is two files: the decoder has inputs heard.N.key and .value besides (B, heads,
+S, size), which are the outputs of the encoder. A runtime's own module says how one pass is run.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 
 from mlassay.backends.beam import BeamGenerator
 from mlassay.backends.exported import file_sha256
-from mlassay.backends.generation import Cache, Engine, GeneratingSUT, Generator, Tokens
+from mlassay.backends.generation import Cache, Engine, GeneratingSUT, Generator, Listen, Tokens, Work
 from mlassay.backends.options import check_bounds, parse_options
 from mlassay.core.errors import BadFile, SutFailure, UsageError
 from mlassay.core.model import Generation, ModelSpec, TensorSpec
 
 _PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)")
+_HEARD = re.compile(r"heard\.\d+\.(key|value)")
 _EXPECTED = "input_ids, attention_mask, past_key_values.N.key/value; logits, present.N.key/value"
 
 
@@ -35,6 +37,7 @@ class DecoderNames:
     has_positions: bool
     past: Mapping[str, tuple[int, int, str]]  # heads, size of a head, numpy's name of the type
     outputs: tuple[str, ...]  # logits, then the present keys and values in the order of `past`
+    heard: tuple[str, ...] = ()  # what an encoder gives
 
     @classmethod
     def of(cls, path: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> DecoderNames:
@@ -55,7 +58,8 @@ class DecoderNames:
                 expected=_EXPECTED,
                 hint="export with past keys and values (mlassay's own export, or Optimum's text-generation-with-past)",
             )
-        return cls("position_ids" in by_name, {m[0]: _memory(path, by_name[m[0]]) for m in found}, tuple(ends))
+        past = {match[0]: _memory(path, by_name[match[0]]) for match in found}
+        return cls("position_ids" in by_name, past, tuple(ends), tuple(filter(_HEARD.fullmatch, by_name)))
 
     def fed(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> dict[str, NDArray[Any]]:
         """All inputs of one pass by name."""
@@ -63,8 +67,8 @@ class DecoderNames:
         if self.has_positions:
             given["position_ids"] = positions
         for name, (heads, size, dtype) in self.past.items():
-            given[name] = cache[name] if cache else np.zeros((len(tokens), heads, 0, size), dtype)
-        return given
+            given[name] = cache[name] if name in cache else np.zeros((len(tokens), heads, 0, size), dtype)
+        return given | {name: cache[name] for name in self.heard}
 
     def split(self, found: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], Cache]:
         """Outputs in the order of `outputs` -> logits of the last position, memory for the next pass."""
@@ -84,36 +88,62 @@ class DecoderBackend(GeneratingSUT):
         self.path, how = generating_file(model, "onnx", self.name)
         self._spec = model if isinstance(model, ModelSpec) else None
         super().__init__(cut(how, self.options.max_new_tokens), self.options.max_batch)
-        self._sha256 = ""
+        self._encoder_path = generating_file(model, "encoder", self.name)[0] if how.hear else None
+        self._sha256: dict[Path, str] = {}
 
     @abstractmethod
-    def _ready(self) -> tuple[Sequence[TensorSpec], Sequence[TensorSpec]]:
-        """Load the model; return its inputs and outputs."""
+    def _ready(self, path: Path) -> tuple[Any, Sequence[TensorSpec], Sequence[TensorSpec]]:
+        """Load a model; return it, its inputs and its outputs."""
 
     @abstractmethod
-    def _pass(self, given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """Run it; an array for each of self.names.outputs."""
+    def _pass(self, model: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Sequence[NDArray[Any]]:
+        """Run it; an array for each of the wanted outputs."""
 
     @abstractmethod
     def _about(self) -> Mapping[str, Any]:
         """Version and device, for the record."""
 
     def load_engine(self) -> Engine:
-        self.names = DecoderNames.of(self.path, *self._ready())
+        self._decoder, inputs, outputs = self._ready(self.path)
+        self.names = DecoderNames.of(self.path, inputs, outputs)
         kind = Generator if self.how.beams == 1 else BeamGenerator
-        return kind(self, self.how, self.max_batch)
+        return kind(self, self.how, self.max_batch, self._listener() if self._encoder_path else None)
+
+    def _listener(self) -> Listen:
+        """The encoder, loaded: samples to what the decoder sees of them."""
+        hear, path = self.how.hear, self._encoder_path
+        assert hear is not None
+        assert path is not None
+        encoder, inputs, outputs = self._ready(path)
+        given = {tensor.name for tensor in outputs}
+        if len(inputs) != 1 or not self.names.heard or not set(self.names.heard) <= given:
+            raise BadFile(
+                path,
+                key="inputs and outputs",
+                found="; ".join(map(str, [*inputs, *outputs][:8])),
+                expected=f"one input, and all heard.N.key and .value that {self.path.name} is given",
+            )
+
+        def listen(works: Sequence[Work]) -> Cache:
+            sound = {inputs[0].name: np.stack([hear(work.sample) for work in works])}
+            return dict(zip(self.names.heard, self._run(encoder, sound, self.names.heard), strict=True))
+
+        return listen
 
     def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[NDArray[Any], Cache]:
         """One pass: see generation.StepModel."""
+        fed = self.names.fed(tokens, mask, positions, cache)
+        return self.names.split(self._run(self._decoder, fed, self.names.outputs))
+
+    def _run(self, model: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Sequence[NDArray[Any]]:
         try:
-            found = self._pass(self.names.fed(tokens, mask, positions, cache))
+            return self._pass(model, given, wanted)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise SutFailure(f"{self.name} could not step: {reason}") from error
-        return self.names.split(found)
 
     def describe(self) -> Mapping[str, Any]:
-        self._sha256 = self._sha256 or file_sha256(self.path)
+        ears = self._encoder_path
         return {
             **super().describe(),
             "runtime": self.runtime,
@@ -121,11 +151,17 @@ class DecoderBackend(GeneratingSUT):
             "model": {
                 "name": self._spec.name if self._spec else self.path.name,
                 "file": self.path.name,
-                "sha256": self._sha256,
+                "sha256": self._digest(self.path),
+                **({"encoder": {"file": ears.name, "sha256": self._digest(ears)}} if ears else {}),
                 **({"about": dict(self._spec.about)} if self._spec and self._spec.about else {}),
             },
             "options": asdict(self.options),
         }
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._sha256:
+            self._sha256[path] = file_sha256(path)
+        return self._sha256[path]
 
 
 def generating_file(model: ModelSpec | Path | str, format_: str, backend: str) -> tuple[Path, Generation]:

@@ -12,7 +12,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,11 +28,18 @@ Cache = Mapping[str, NDArray[Any]]
 """Keys and values of earlier positions by name, each (B, heads, P, size); empty at the beginning."""
 
 
+Listen = Callable[[Sequence["Work"]], Cache]
+"""An encoder: new samples to what the decoder sees of them at every step, (B, ...) each."""
+
+
 class StepModel(Protocol):
     """One forward pass of a decoder."""
 
     def step(self, tokens: Tokens, mask: Tokens, positions: Tokens, cache: Cache) -> tuple[NDArray[Any], Cache]:
-        """tokens and positions (B, T), mask (B, P + T), 0 for padding -> logits of the last position (B, V), cache."""
+        """tokens and positions (B, T), mask (B, P + T), 0 for padding -> logits of the last position (B, V), cache.
+
+        What an encoder heard is in `cache`, too, and not in what is returned.
+        """
 
 
 class Engine(Protocol):
@@ -69,6 +76,7 @@ class Work:
     sample_id: int
     prompt: Tokens
     made: list[int] = field(default_factory=list)
+    sample: Any = None  # what an encoder is to be given
 
     def take(self, logits: NDArray[Any], how: Generation) -> bool:
         """Write the likeliest token, (V,) -> whether the prompt is finished. May write into `logits`."""
@@ -85,6 +93,7 @@ class Batch:
     works: list[Work] = field(default_factory=list)
     mask: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.int64))  # (B, P)
     cache: Cache = field(default_factory=dict)
+    heard: Cache = field(default_factory=dict)  # what an encoder made of the samples, (B, ...): of one size for all
 
     def joined(self, other: Batch) -> Batch:
         """Both, the shorter padded on the left."""
@@ -96,14 +105,16 @@ class Batch:
             name: np.concatenate([_left_padded(b.cache[name], longest, 2) for b in (self, other)])
             for name in self.cache
         }
-        return Batch([*self.works, *other.works], mask, cache)
+        heard = {name: np.concatenate([self.heard[name], other.heard[name]]) for name in self.heard}
+        return Batch([*self.works, *other.works], mask, cache, heard)
 
     def only(self, rows: Sequence[int]) -> Batch:
         """Some rows, without the padding that they have in common."""
         mask = self.mask[list(rows)]
         begin = int(mask.argmax(1).min()) if len(rows) else 0
         cache = {name: np.ascontiguousarray(value[list(rows), :, begin:]) for name, value in self.cache.items()}
-        return Batch([self.works[row] for row in rows], np.ascontiguousarray(mask[:, begin:]), cache)
+        heard = {name: value[list(rows)] for name, value in self.heard.items()}
+        return Batch([self.works[row] for row in rows], np.ascontiguousarray(mask[:, begin:]), cache, heard)
 
 
 class Generator:
@@ -111,8 +122,8 @@ class Generator:
 
     sure_tokens = True
 
-    def __init__(self, model: StepModel, how: Generation, max_batch: int) -> None:
-        self._model, self._how, self._max_batch = model, how, max_batch
+    def __init__(self, model: StepModel, how: Generation, max_batch: int, listen: Listen | None = None) -> None:
+        self._model, self._how, self._max_batch, self._listen = model, how, max_batch, listen
         self._batch = Batch()
         self.steps = self.tokens = 0
 
@@ -125,19 +136,13 @@ class Generator:
         return bool(self._batch.works)
 
     def admit(self, works: Sequence[Work]) -> list[Work]:
-        tokens, mask = prompts(works)
-        logits, cache = self._model.step(tokens, mask, positions(mask), {})
-        new = Batch(list(works), mask, cache)
+        new, logits = read_prompts(self._model, works, self._listen)
         done = self._write(new, logits)
         self._batch = self._batch.joined(_without(new, done))
         return done
 
     def step(self) -> list[Work]:
-        batch = self._batch
-        last = np.asarray([[work.made[-1]] for work in batch.works], np.int64)
-        mask = np.concatenate([batch.mask, np.ones((len(last), 1), np.int64)], 1)
-        logits, cache = self._model.step(last, mask, positions(mask)[:, -1:], batch.cache)
-        moved = Batch(batch.works, mask, cache)
+        moved, logits = next_pass(self._model, self._batch, [work.made[-1] for work in self._batch.works])
         done = self._write(moved, logits)
         self._batch = _without(moved, done) if done else moved
         return done
@@ -180,8 +185,12 @@ class GeneratingSUT(ABC):
             self._thread.start()
 
     def issue(self, query: Query) -> None:
-        prompts = self._samples.get(query.indices)
-        self._waiting.extend(Work(i, np.asarray(p, np.int64)) for i, p in zip(query.ids, prompts, strict=True))
+        samples = zip(query.ids, self._samples.get(query.indices), strict=True)
+        if self.how.hear is None:
+            self._waiting.extend(Work(i, np.asarray(prompt, np.int64)) for i, prompt in samples)
+        else:
+            start = np.asarray(self.how.start, np.int64)
+            self._waiting.extend(Work(i, start, sample=sample) for i, sample in samples)
         self._wake.set()
 
     def flush(self) -> None:  # noqa: B027 - nothing waits for company: the thread takes what there is at every step
@@ -256,6 +265,22 @@ def _without(batch: Batch, done: Sequence[Work]) -> Batch:
         return batch
     gone = {id(work) for work in done}
     return batch.only([row for row, work in enumerate(batch.works) if id(work) not in gone])
+
+
+def read_prompts(model: StepModel, works: Sequence[Work], listen: Listen | None) -> tuple[Batch, NDArray[Any]]:
+    """The first pass of new prompts: what is remembered of them, and scores of the next tokens (B, V)."""
+    tokens, mask = prompts(works)
+    heard = listen(works) if listen else {}
+    logits, cache = model.step(tokens, mask, positions(mask), heard)
+    return Batch(list(works), mask, cache, heard), logits
+
+
+def next_pass(model: StepModel, batch: Batch, last: Sequence[int]) -> tuple[Batch, NDArray[Any]]:
+    """One pass over the tokens that were written last, one of each row."""
+    tokens = np.asarray(last, np.int64)[:, None]
+    mask = np.concatenate([batch.mask, np.ones((len(tokens), 1), np.int64)], 1)
+    logits, cache = model.step(tokens, mask, positions(mask)[:, -1:], {**batch.cache, **batch.heard})
+    return Batch(batch.works, mask, cache, batch.heard), logits
 
 
 def prompts(works: Sequence[Work]) -> tuple[Tokens, Tokens]:

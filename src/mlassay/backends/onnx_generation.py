@@ -40,19 +40,19 @@ class OnnxGeneration(DecoderBackend):
         super().__init__(model, **options)
         self._providers = choose(self.options.provider, self.options.provider_options, _ort())
 
-    def _ready(self) -> tuple[Sequence[TensorSpec], Sequence[TensorSpec]]:
+    def _ready(self, path: Path) -> tuple[Any, Sequence[TensorSpec], Sequence[TensorSpec]]:
         settings = _ort().SessionOptions()
         settings.intra_op_num_threads = self.options.intra_threads
         settings.log_severity_level = 3
         spinning = "1" if self.options.spinning else "0"
         settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-        self._session = open_session(self.path, settings, self._providers)
-        confirm(self._providers, self._session.get_providers())
-        self._session.disable_fallback()  # a failing device must be seen, not replaced
-        return tensors_of(self._session)
+        session = open_session(path, settings, self._providers)
+        confirm(self._providers, session.get_providers())
+        session.disable_fallback()  # a failing device must be seen, not replaced
+        return session, *tensors_of(session)
 
-    def _pass(self, given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        found: Sequence[NDArray[Any]] = self._session.run(list(self.names.outputs), dict(given))
+    def _pass(self, model: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Sequence[NDArray[Any]]:
+        found: Sequence[NDArray[Any]] = model.run(list(wanted), dict(given))
         return found
 
     def _about(self) -> Mapping[str, Any]:

@@ -37,17 +37,17 @@ class OpenVinoGeneration(DecoderBackend):
         super().__init__(model, **options)
         self._version = version()
 
-    def _ready(self) -> tuple[Sequence[TensorSpec], Sequence[TensorSpec]]:
-        model = read_model(self.path)
+    def _ready(self, path: Path) -> tuple[Any, Sequence[TensorSpec], Sequence[TensorSpec]]:
+        model = read_model(path)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if self.options.threads:
             settings["INFERENCE_NUM_THREADS"] = self.options.threads
-        self._request = compile_for(self.options.device, model, settings, self.path.name).create_infer_request()
-        return tensors(model)
+        request = compile_for(self.options.device, model, settings, path.name).create_infer_request()
+        return request, *tensors(model)
 
-    def _pass(self, given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        self._request.infer({name: np.ascontiguousarray(array) for name, array in given.items()}, share_inputs=True)
-        return [self._request.get_tensor(name).data.copy() for name in self.names.outputs]
+    def _pass(self, model: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Sequence[NDArray[Any]]:
+        model.infer({name: np.ascontiguousarray(array) for name, array in given.items()}, share_inputs=True)
+        return [model.get_tensor(name).data.copy() for name in wanted]
 
     def _about(self) -> Mapping[str, Any]:
         return {"version": self._version, "device": self.options.device}

@@ -37,21 +37,20 @@ class TorchGeneration(DecoderBackend):
         super().__init__(model, **options)
         self._device = device_named(self.options.device)
 
-    def _ready(self) -> tuple[Sequence[TensorSpec], Sequence[TensorSpec]]:
+    def _ready(self, path: Path) -> tuple[Any, Sequence[TensorSpec], Sequence[TensorSpec]]:
         from mlassay.backends.onnx_torch import module_of
 
         if self.options.threads:
             torch_module().set_num_threads(self.options.threads)
-        module, graph = module_of(self.path)
-        self._module = module.to(self._device)
-        return graph.inputs, graph.outputs
+        module, graph = module_of(path)
+        return module.to(self._device), graph.inputs, graph.outputs
 
-    def _pass(self, given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+    def _pass(self, model: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Sequence[NDArray[Any]]:
         torch = torch_module()
         with torch.inference_mode():
-            fed = [torch.from_numpy(np.ascontiguousarray(given[name])).to(self._device) for name in self._module.inputs]
-            found = dict(zip(self._module.outputs, self._module(*fed), strict=True))
-        return [found[name].cpu().numpy() for name in self.names.outputs]
+            fed = [torch.from_numpy(np.ascontiguousarray(given[name])).to(self._device) for name in model.inputs]
+            found = dict(zip(model.outputs, model(*fed), strict=True))
+        return [found[name].cpu().numpy() for name in wanted]
 
     def _about(self) -> Mapping[str, Any]:
         return {"version": torch_module().__version__, "device": self.options.device}

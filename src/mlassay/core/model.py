@@ -48,6 +48,8 @@ class Generation:
     most: int  # new tokens, the end among them
     least: int = 1  # new tokens, the end among them: no end before
     beams: int = 1  # continuations that are kept at every step; 1: greedily
+    hear: Callable[[Any], Any] | None = None  # for a model with an encoder: a sample to what that is given. Timed
+    start: tuple[int, ...] = ()  # with an encoder: the tokens that every answer goes on from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

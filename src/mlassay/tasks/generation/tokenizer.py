@@ -69,5 +69,10 @@ class Published:
     def encode(self, text: str) -> list[int]:
         return list(self._reader.encode(text).ids)
 
+    def number(self, piece: str) -> int | None:
+        """Of a piece that may stand for itself, as <|endoftext|> does; None where it is not known."""
+        found: int | None = self._reader.token_to_id(piece)
+        return found
+
     def decode(self, tokens: Sequence[int]) -> str:
         return str(self._reader.decode(list(map(int, tokens)), skip_special_tokens=True))

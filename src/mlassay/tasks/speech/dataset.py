@@ -75,6 +75,11 @@ def packed_recordings(folder: Path = PACKED) -> Recordings:
     )
 
 
+def entries_of(path: Path) -> Iterator[Entry]:
+    """All recordings that the transcripts of a folder, or a manifest, name; they need not be there."""
+    return _manifest(path, float("inf")) if path.suffix == ".json" else _tree(path)
+
+
 def open_recordings(path: Path, longest_s: float = LONGEST_S) -> Recordings:
     """LibriSpeech, or recordings in its form. Longer ones are left out, as the rules do; missing ones are listed."""
     entries = list(_manifest(path, longest_s) if path.suffix == ".json" else _tree(path))
@@ -104,7 +109,7 @@ def verify(path: Path) -> DataReport:
     checksums: dict[str, str] = {}
     entries: list[Entry] = []
     try:
-        entries = list(_manifest(path, float("inf")) if path.suffix == ".json" else _tree(path))
+        entries = list(entries_of(path))
     except BadFile as error:
         problems.append(DataProblem(error.key or Path(error.path).name, error.found, error.expected))
     by_name = {str(entry.path): entry for entry in entries}

@@ -33,6 +33,10 @@ TINY = Recipe(bands=80, width=384, layers=4, heads=6, vocabulary=51_865)
 """37,760,640 parameters."""
 
 
+Pair = tuple[Tensor, Tensor]
+"""Keys and values, (B, H, places, size) each."""
+
+
 class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -41,11 +45,17 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, source: Tensor, hidden: Tensor | None = None) -> Tensor:
+        return self.looked(x, *self.seen(source), hidden)
+
+    def seen(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S, D) -> keys and values, (B, H, S, size) each."""
+        b, s, _ = source.shape
+        k, v = (m(source).view(b, s, self.heads, self.size).transpose(1, 2) for m in (self.key, self.value))
+        return k, v
+
+    def looked(self, x: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None) -> Tensor:
         b, t, d = x.shape
         q = self.query(x).view(b, t, self.heads, self.size).transpose(1, 2)
-        k, v = (
-            m(source).view(b, source.shape[1], self.heads, self.size).transpose(1, 2) for m in (self.key, self.value)
-        )
         scores = q @ k.transpose(2, 3) / math.sqrt(self.size)
         weights = (scores if hidden is None else scores + hidden).softmax(-1)
         return self.mix((weights @ v).transpose(1, 2).reshape(b, t, d))
@@ -67,12 +77,23 @@ class Layer(nn.Module):
             x = x + self.sound(self.sound_norm(x), heard)
         return x + self.narrow(nn.functional.gelu(self.wide(self.dense_norm(x))))
 
+    def step(self, x: Tensor, hidden: Tensor, past: Pair, heard: Pair) -> tuple[Tensor, Pair]:
+        """New tokens alone: `past` are the keys and values of earlier ones, `heard` those of the sound."""
+        assert self.sound is not None
+        assert self.sound_norm is not None
+        y = self.own_norm(x)
+        k, v = (torch.cat(both, 2) for both in zip(past, self.own.seen(y), strict=True))
+        x = x + self.own.looked(y, k, v, hidden)
+        x = x + self.sound.looked(self.sound_norm(x), *heard)
+        return x + self.narrow(nn.functional.gelu(self.wide(self.dense_norm(x)))), (k, v)
+
 
 class Whisper(nn.Module):
     """Mel energies and tokens so far to scores of the next: (B, bands, F), (B, T) -> (B, T, vocabulary)."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
+        self.recipe = recipe
         d = recipe.width
         self.first = nn.Conv1d(recipe.bands, d, 3, padding=1)
         self.second = nn.Conv1d(d, d, 3, stride=2, padding=1)
