@@ -11,7 +11,7 @@ from mlassay.tasks.task import OpenTask, Task, TaskRequest
 
 
 def with_backend(request: RunRequest) -> RunRequest:
-    """The request with a backend named: the task's first, where the user names none and brings no SUT."""
+    """The request with a backend named: that of the profile or task, where the user names none and brings no SUT."""
     if request.backend or request.sut is not None:
         return request
     task: Task = task_registry.load(request.task)
@@ -20,7 +20,8 @@ def with_backend(request: RunRequest) -> RunRequest:
             f"no backend of mlassay runs {task.name}: bring a system of your own",
             hint="call mlassay.run(…, sut=…), or name the backend of your package with --backend",
         )
-    return replace(request, backend=task.backends[0])
+    usual = next((profile.backend for profile in task.profiles if profile.name == request.profile), "")
+    return replace(request, backend=usual or task.backends[0])
 
 
 def open_task(request: RunRequest) -> OpenTask:

@@ -28,6 +28,7 @@ class Profile:
     benchmarks: tuple[str, ...]  # rule-book ids whose rules apply, best match first: use the first that the round has
     official: bool = False  # the rule book's own model and data set; others can only be entered in the open division
     needs: tuple[str, ...] = ()  # what the user must bring: "data", "model", "network"
+    backend: str = ""  # what runs it, where that is not the task's first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,11 +36,17 @@ class HearAndRun:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Symbol numbers as 64-bit integers, little-endian, as the reference logs them. A text is spelt in symbols."""
+    """Symbol numbers as 64-bit integers, little-endian, as the reference logs them. A text is spelt in symbols.
+
+    `text`: for a model that answers in tokens, what they say.
+    """
 
     labels: Labels
+    text: Callable[[Sequence[int]], str] | None = None
 
     def __call__(self, answer: Any) -> bytes:
+        if self.text is not None and not isinstance(answer, str):
+            answer = self.text(answer).strip()
         if isinstance(answer, str):
             answer = self.labels.numbers(answer.lower())
         values = (

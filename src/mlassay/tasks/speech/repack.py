@@ -50,9 +50,7 @@ def prepare(raw: Path, out: Path, *, told: Callable[[str], None] = lambda _: Non
     return make_once(out / MANIFEST, lambda fresh: _put(fresh, text))
 
 
-def joined(
-    entries: Iterable[Entry], length_s: Callable[[Path], float]
-) -> Iterator[tuple[str, Sequence[Entry]]]:
+def joined(entries: Iterable[Entry], length_s: Callable[[Path], float]) -> Iterator[tuple[str, Sequence[Entry]]]:
     """Name and parts of each new recording; `entries` in the order of their names, SPEAKER-CHAPTER-NNNN."""
     for chapter, group in groupby(entries, key=lambda entry: entry.path.name.rpartition("-")[0]):
         packs: list[list[Entry]] = []

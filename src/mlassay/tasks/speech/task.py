@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mlassay.core.errors import UsageError
@@ -33,10 +34,11 @@ RNNT = Profile(
 )
 WHISPER = Profile(
     name="whisper",
-    summary="the rule book's Whisper on LibriSpeech packed to 30 s: a SUT of your own, your manifest",
+    summary="the rule book's Whisper on LibriSpeech packed to 30 s: your folder of ONNX files or SUT, your manifest",
     benchmarks=("whisper",),
     official=True,
     needs=("data", "model"),
+    backend="onnx-generation",
 )
 OWN = Profile(
     name="own",
@@ -61,6 +63,12 @@ _PLAIN = (
 )
 _HINT = "give --data FOLDER (LibriSpeech dev-clean) or a manifest .json"
 _TIMED = "timed: waveform to features, encoder, greedy search; untimed: reading and decoding sound, loading"
+_TIMED_WHISPER = (
+    "timed: waveform to features, encoder, token after token; untimed: reading sound, loading, tokens to text"
+)
+
+Say = Callable[[Sequence[int]], str]
+"""Tokens to text."""
 
 
 class Speech:
@@ -78,6 +86,12 @@ class Speech:
     def open(self, request: TaskRequest) -> OpenTask:
         profile = chosen_profile(self, request, "digits-rnnt")
         return _open_small(request) if profile is SMALL else _open_files(request, profile)
+
+    def prepare(self, raw: Path, out: Path, *, told: Callable[[str], None]) -> Path:
+        """Join LibriSpeech's dev-clean and dev-other to recordings of nearly 30 seconds, for Whisper."""
+        from mlassay.tasks.speech import repack
+
+        return repack.prepare(raw, out, told=told)
 
     def verify(self, request: TaskRequest) -> DataReport:
         """Look at the recordings in request.data: what is missing, damaged or other than published."""
@@ -111,9 +125,9 @@ def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
     name = request.options.get("labels", "whisper" if profile is WHISPER else "characters")
     if name not in _LABELS:
         raise UsageError(f"there are no labels {name!r}", hint=f"known: {', '.join(_LABELS)}")
-    target, compare = None, as_they_are
+    target, compare, say = None, as_they_are, None
     if profile is WHISPER:
-        model = _no_model()
+        model, say = _whisper(request)
         if not can_normalise():
             warnings = (_PLAIN,)
         else:
@@ -129,7 +143,7 @@ def _open_files(request: TaskRequest, profile: Profile) -> OpenTask:
         elif profile is RNNT:
             whole = f"{dataset.DEV_CLEAN_SHORT:,}"
             warnings = (f"{len(recordings):,} of dev-clean's {whole} recordings under 15 s: no target",)
-    return _assemble(request, profile, recordings, model, target, _LABELS[name], warnings, compare)
+    return _assemble(request, profile, recordings, model, target, _LABELS[name], warnings, compare, say)
 
 
 def _model_of(request: TaskRequest, profile: Profile, rule: FeatureRule) -> ModelSpec:
@@ -137,9 +151,15 @@ def _model_of(request: TaskRequest, profile: Profile, rule: FeatureRule) -> Mode
     return ModelSpec(name=path.name, files={"onnx": path}, inputs=_inputs(rule), infer=HearAndRun(rule))
 
 
-def _no_model() -> ModelSpec:
-    """Whisper runs as a SUT of the user's own; a backend says that there is no file."""
-    return ModelSpec(name="whisper", files={}, inputs=())
+def _whisper(request: TaskRequest) -> tuple[ModelSpec, Say | None]:
+    """A folder of ONNX files, and what its tokens say; none for a SUT of the user's own."""
+    if not request.model or request.model == WHISPER.name:
+        return ModelSpec(name="whisper", files={}, inputs=()), None
+    from mlassay.tasks.speech import reference
+
+    folder = model_file(WHISPER, request, hint="give --model FOLDER", folders=True)
+    model, tokenizer = reference.whisper_of(folder)
+    return model, tokenizer.decode
 
 
 def _inputs(rule: FeatureRule) -> tuple[TensorSpec, ...]:
@@ -155,6 +175,7 @@ def _assemble(
     labels: Labels,
     warnings: tuple[str, ...] = (),
     compare: Compare = as_they_are,
+    say: Say | None = None,
 ) -> OpenTask:
     library = ItemLibrary(
         recordings.name,
@@ -168,10 +189,10 @@ def _assemble(
         library=library,
         model=model,
         target=target,
-        encode=Encoder(labels),
+        encode=Encoder(labels, say),
         score=partial(accuracy.score, recordings=recordings, target=target, labels=labels, compare=compare),
-        truth=lambda index: labels.numbers(recordings.transcripts[index]),
-        timed=_TIMED,
+        truth=lambda index: recordings.transcripts[index] if say else labels.numbers(recordings.transcripts[index]),
+        timed=_TIMED if say is None else _TIMED_WHISPER,
         data={"name": recordings.name, **recordings.about},
         warnings=warnings,
     )
