@@ -41,6 +41,10 @@ CANNOT = {
     ("medical-segmentation", "opencv"): "InstanceNorm",
     ("speech", "opencv"): "is not a model that OpenCV can read",
     ("translation", "opencv"): "MatMulLayerImpl",
+    **{
+        (task, "armnn"): "is not a model that Arm NN can load"  # of comparisons and gathering it knows nothing
+        for task in ("language", "medical-segmentation", "recommendation")
+    },
     **{(task, backend): "has loops or branches" for task in ("speech", "translation") for backend in TFLITE},
 }
 """What a runtime has not learnt, and its words for it (OpenCV 5.0, litert-torch 0.10, Arm NN 22.0): these pairs must

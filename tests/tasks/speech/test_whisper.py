@@ -98,6 +98,7 @@ def test_the_files_say_what_the_network_says(backend: str, network: Whisper, fol
     assert record["model"]["encoder"]["file"] == "encoder.onnx"
 
 
+@pytest.mark.slow
 def test_the_same_as_hugging_face(network: Whisper) -> None:
     """Features, network and greedy search, each on its own and together."""
     transformers = pytest.importorskip("transformers")
