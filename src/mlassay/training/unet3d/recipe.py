@@ -45,16 +45,17 @@ def small() -> Unet3dConfig:
         widths=(8, 16, 24),
         patch=16,
         padding=-110 / 90,  # black
+        global_batch_size=4,
         learning_rate=0.1,
         initial_learning_rate=0.01,
         warmup_epochs=5,
-        decay_boundary_epochs=(60, 85, 110),
+        decay_boundary_epochs=(120, 160, 200),
         decay_factor=0.3,
-        first_eval_epoch=50.0,
-        eval_every_epochs=5.0,
-        max_epochs=150.0,
+        first_eval_epoch=90.0,  # of 18 samples: 16 of them make an epoch of four steps
+        eval_every_epochs=9.0,
+        max_epochs=234.0,
         windows_at_once=4,
-        target=0.885,
+        target=0.89,
     )
 
 
