@@ -44,9 +44,11 @@ SIZES = {
 CLOSED = [
     ("resnet", "v1.1"), ("resnet", "v2.0"), ("resnet", "v2.1"), ("ssd", "v1.1"), ("maskrcnn", "v1.1"),
     ("maskrcnn", "v2.1"), ("bert", "v1.1"), ("bert", "v2.1"), ("dlrm", "v1.1"), ("dlrm", "v2.1"),
-    ("unet3d", "v1.1"), ("unet3d", "v2.1"),
+    ("unet3d", "v1.1"), ("unet3d", "v2.0"), ("unet3d", "v2.1"),
 ]  # fmt: skip
 """MiniGo's network of v1.1 (19x19) and RetinaNet, "ssd" from v2.0 on, are no benchmarks of ours."""
+
+WITHOUT_TENSORS = [("unet3d", r) for r in ("v1.0", "v3.0", "v3.1", "v4.0")]
 
 
 class Unmoving:
@@ -101,7 +103,7 @@ def closed_log(tmp_path, name, round_name):
     return path, rule
 
 
-@pytest.mark.parametrize(("name", "round_name"), CLOSED)
+@pytest.mark.parametrize(("name", "round_name"), CLOSED + WITHOUT_TENSORS)
 def test_the_official_checker_accepts_our_closed_logs(tmp_path, name, round_name):
     pytest.importorskip("mlperf_logging")
     path, _ = closed_log(tmp_path, name, round_name)
@@ -145,6 +147,15 @@ def test_a_log_of_v1_1_counts_samples_in_both_words(tmp_path):
     path, _ = closed_log(tmp_path, "bert", "v1.1")
     (point,) = read_log(path).all("eval_accuracy")
     assert point.metadata["epoch_num"] == point.metadata["samples_count"] == 16 * 8192
+
+
+@pytest.mark.parametrize(("round_name", "epochs"), [("v3.0", 4), ("v3.1", 32), ("v4.0", 32)])
+def test_unet3d_counts_samples_from_v3_1_on_as_its_convergence_points_do(tmp_path, round_name, epochs):
+    """Sixteen steps of two samples, four to an epoch. The rule files go on asking for epoch_num."""
+    path, _ = closed_log(tmp_path, "unet3d", round_name)
+    (point,) = read_log(path).all("eval_accuracy")
+    assert point.metadata["epoch_num"] == epochs
+    assert point.metadata.get("samples_count") == (None if round_name == "v3.0" else epochs)
 
 
 @pytest.mark.parametrize("round_name", ["v1.0", "v1.1", "v2.0", "v2.1"])

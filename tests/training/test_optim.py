@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlassay.core.errors import UsageError
 from mlassay.training.common import schedules
 from mlassay.training.common.order import EpochOrder, eval_batches, micro_batches
 
@@ -133,7 +134,7 @@ def test_the_order_is_a_function_of_seed_and_step():
 
 
 def test_an_order_without_a_full_batch_is_refused():
-    with pytest.raises(ValueError, match="3 samples do not fill one batch of 4"):
+    with pytest.raises(UsageError, match="3 samples do not fill one batch of 4"):
         EpochOrder(3, 4, 0, drop_last=True)
 
 

@@ -23,6 +23,7 @@ from tests.training.tiny import fashion_like, packages_like, text_like
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 
+PACKED = "the benchmark's own"
 NCF = ["global_batch_size=128", "n_eval_negatives=20", "target=0.99999", "max_epochs=3"]
 SCENES = ["n_train=16", "n_eval=6", "global_batch_size=4", "base_width=4", "target=0.99999", "max_epochs=2"]
 SCENES += ["eval_every_epochs=1", "learning_rate=0.001"]
@@ -44,7 +45,17 @@ def command(n, *words):
 
 
 def wishes(tmp_path, out, name, data, settings):
-    words = [name, "--data", str(data), "--seed", "5", "--threads", "1", "--out", str(tmp_path / out), "--json"]
+    words = [
+        name,
+        *([] if data == PACKED else ["--data", str(data)]),
+        "--seed",
+        "5",
+        "--threads",
+        "1",
+        "--out",
+        str(tmp_path / out),
+        "--json",
+    ]
     return words + [word for setting in settings for word in ("--set", setting)]
 
 
@@ -66,6 +77,19 @@ def test_two_processes_train_as_one(tmp_path):
     assert curves[1] == pytest.approx(curves[0], abs=0.03)
     assert read_run(folder_2 / "result_0.txt").problems == ()
     assert json.loads(both.stdout)["benchmark"] == "ncf"
+
+
+def test_two_processes_share_the_volumes(tmp_path):
+    """A volume's crop, mirrors and noise are drawn for the volume: the losses are the same to float32's last digits."""
+    settings = ["target=0.99999", "max_epochs=1", "first_eval_epoch=1", "eval_every_epochs=1"]
+    _, folder_1 = run(tmp_path, "one", 1, "unet3d", PACKED, settings)
+    both, folder_2 = run(tmp_path, "two", 2, "unet3d", PACKED, settings)
+    assert len(list(folder_2.glob("result_*.txt"))) == 1, both.stderr
+    one, two = (json.loads((f / "result_0.json").read_text()) for f in (folder_1, folder_2))
+    assert two["processes"] == 2
+    assert two["final_loss"] == pytest.approx(one["final_loss"], rel=1e-3)
+    dice_1, dice_2 = (r["evaluations"][-1]["quality"]["mean_dice"] for r in (one, two))
+    assert dice_2 == pytest.approx(dice_1, abs=2e-3)
 
 
 @pytest.mark.parametrize("name", ["ssd", "maskrcnn"])

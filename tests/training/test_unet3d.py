@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from mlassay.core.clock import RealClock
-from mlassay.core.errors import BadFile
+from mlassay.core.errors import BadFile, UsageError
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
@@ -250,11 +250,14 @@ def test_the_cases_are_split_as_the_rules_have_it(kits):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda x, y: y.unlink(), r"with 1 files .* case_00007_y.npy is absent"),
+        (lambda x, y: y.unlink(), r"is not usable: case_00007_y.npy is absent; expected 210 cases"),
         (lambda x, y: x.write_bytes(x.read_bytes()[:300]), "case_00007_x.npy is not readable"),
         (lambda x, y: x.write_bytes(b"hello"), "case_00007_x.npy is not readable"),
         (lambda x, y: np.save(x, np.zeros((1, 9, 9, 9))), r"case_00007_x.npy is float64 of shape \(1, 9, 9, 9\), not"),
-        (lambda x, y: np.save(y, np.zeros((1, 8, 9, 9), np.uint8)), r"case_00007_y.npy is of shape \(1, 8, 9, 9\)"),
+        (
+            lambda x, y: np.save(y, np.zeros((1, 8, 9, 9), np.uint8)),
+            r"unequal shapes: \[\(1, 8, 9, 9\), \(1, 9, 9, 9\)\]",
+        ),
         (lambda x, y: np.save(x, np.zeros((1, 9, 9, 7), np.float32)), r"edges from 8 on"),
     ],
 )
@@ -272,6 +275,20 @@ def test_absent_data_are_named(tmp_path, folder):
     benchmark = make(tmp_path / folder if folder else None)
     benchmark.build()
     with pytest.raises(BadFile, match=r"is absent; expected a folder with case_00000_x\.npy"):
+        benchmark.load()
+
+
+def test_a_folder_that_would_not_be_read_is_refused(tmp_path):
+    benchmark = make(tmp_path, data_format="brain")
+    benchmark.build()
+    with pytest.raises(UsageError, match=r"the packed brain is no folder: .* would not be read"):
+        benchmark.load()
+
+
+def test_a_batch_that_no_epoch_fills_is_refused():
+    benchmark = make(None, data_format="brain", global_batch_size=19)
+    benchmark.build()
+    with pytest.raises(UsageError, match="18 samples do not fill one batch of 19"):
         benchmark.load()
 
 

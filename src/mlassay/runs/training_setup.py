@@ -48,8 +48,12 @@ def loop_settings(request: TrainRequest, recipe: Recipe) -> LoopSettings:
         clock_starts_before_build=request.round == "v0.5",
         max_duration_ns=ns(request.time_limit_s),
         checkpoint_every_ns=ns(request.checkpoint_every_s),
-        samples_as_epochs="eval_start" in asked
-        and any("epoch_num" in check.get("metadata_has", ()) for check in asked["eval_start"].each),
+        samples_as_epochs=any(
+            "epoch_num" in check.get("metadata_has", ())
+            for key in ("eval_start", "eval_accuracy")
+            if key in asked
+            for check in asked[key].each
+        ),
         tensors_in_log="weights_initialization" in asked,
     )
 

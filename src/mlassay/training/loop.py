@@ -102,7 +102,7 @@ class LoopSettings:
     clock_starts_before_build: bool = False  # v0.5
     max_duration_ns: int | None = None  # the user's own limit
     checkpoint_every_ns: int | None = None
-    samples_as_epochs: bool = False  # before v4.0: epoch_num is there too where progress counts samples, and says them
+    samples_as_epochs: bool = False  # epoch_num is there too where progress counts samples, and says them
     tensors_in_log: bool = False  # v1.1 to v2.1: a line for each tensor that was initialised
 
 

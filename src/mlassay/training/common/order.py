@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlassay.core.errors import UsageError
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -24,7 +26,10 @@ class EpochOrder:
 
     def __post_init__(self) -> None:
         if self.n_samples < (self.batch_size if self.drop_last else 1):
-            raise ValueError(f"{self.n_samples} samples do not fill one batch of {self.batch_size}")
+            raise UsageError(
+                f"{self.n_samples} samples do not fill one batch of {self.batch_size}",
+                hint="give more data, or a smaller --set global_batch_size=N",
+            )
 
     @property
     def steps_per_epoch(self) -> int:

@@ -68,8 +68,8 @@ class KitsFolder(_Parts):
             more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
             raise BadFile(
                 folder,
-                found=f"with {len(problems)} files that cannot be used: {'; '.join(problems[:5])}{more}",
-                expected="none",
+                found=f"not usable: {'; '.join(problems[:5])}{more}",
+                expected="210 cases as the reference's preprocessing leaves them",
                 hint="preprocess KiTS19 again with the reference's script",
             )
         self._folder = folder
@@ -108,30 +108,26 @@ def case_files(folder: Path, number: int) -> tuple[Path, Path]:
 
 
 def kits_problems(folder: Path, edge: int) -> list[str]:
-    """Every case whose files are missing, torn, of another type, or of shapes that do not agree; only headers are read.
+    """Every file that is missing, torn, of another type, or of another shape than its pair; only headers are read.
 
     `edge`: the least a volume may measure along each axis, in voxels.
     """
     found = []
     for number in range(N_CASES):
-        try:
-            _check_pair(*case_files(folder, number), edge)
-        except BadFile as error:
-            found.append(f"{Path(error.path).name} is {error.found}, not {error.expected}")
+        shapes = set()
+        for path, kind in zip(case_files(folder, number), (np.float32, np.uint8), strict=True):
+            try:
+                array = _array(path)
+            except BadFile as error:
+                found.append(f"{path.name} is {error.found}")
+                continue
+            shapes.add(array.shape)
+            if array.dtype != kind or array.ndim != 4 or array.shape[0] != 1 or min(array.shape[1:]) < edge:
+                wanted = f"{np.dtype(kind)} of shape (1, D, H, W), edges from {edge} on"
+                found.append(f"{path.name} is {array.dtype} of shape {array.shape}, not {wanted}")
+        if len(shapes) > 1:
+            found.append(f"case_{number:05d} has an image and labels of unequal shapes: {sorted(shapes)}")
     return found
-
-
-def _check_pair(image_path: Path, labels_path: Path, edge: int) -> None:
-    image, labels = _array(image_path), _array(labels_path)
-    for path, array, kind in ((image_path, image, np.float32), (labels_path, labels, np.uint8)):
-        if array.dtype != kind or array.ndim != 4 or array.shape[0] != 1 or min(array.shape[1:]) < edge:
-            raise BadFile(
-                path,
-                found=f"{array.dtype} of shape {array.shape}",
-                expected=f"{np.dtype(kind)} of shape (1, D, H, W), edges from {edge} on",
-            )
-    if image.shape != labels.shape:
-        raise BadFile(labels_path, found=f"of shape {labels.shape}", expected=f"{image.shape}, as the image")
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -29,6 +29,7 @@ class Unet3dConfig:
     first_eval_epoch: float = 1000.0  # of 168 samples; batches that leave a rest make it later
     eval_every_epochs: float = 20.0
     max_epochs: float = 10_000.0
+    progress_in_samples: bool = False  # what the log counts; from v3.1 on, since epochs differ in length
     windows_at_once: int = 1  # in evaluation; instance normalisation keeps them apart
     clip_norm: float = 0.0
     target: float = 0.908
@@ -80,7 +81,14 @@ def _hyperparameters(c: Unet3dConfig) -> dict[str, object]:
 def make(config: Unet3dConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.unet3d.train import Unet3d
 
-    spec = spec_of(config, "unet3d", profile, (Target("mean_dice", config.target),), _hyperparameters(config))
+    spec = spec_of(
+        config,
+        "unet3d",
+        profile,
+        (Target("mean_dice", config.target),),
+        _hyperparameters(config),
+        progress_in_samples=config.progress_in_samples,
+    )
     return Unet3d(config, spec, around)
 
 
@@ -92,6 +100,7 @@ def recipe() -> Recipe:
         log_id="unet3d",
         profiles={"reference": reference, "small": small},
         make=make,
+        by_round={name: {"progress_in_samples": True} for name in ("v3.1", "v4.0")},
         free_keys=(
             "global_batch_size",
             "gradient_accumulation_steps",

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mlassay.core.errors import UsageError
 from mlassay.training.benchmark import Spec, Surroundings
 from mlassay.training.common import schedules
 from mlassay.training.common.engine import TorchBenchmark
@@ -47,7 +48,15 @@ class Unet3d(TorchBenchmark[Unet3dConfig]):
 
     def load_data(self) -> tuple[int, int]:
         c = self.config
-        self.data = BrainBoxes() if c.data_format == "brain" else KitsFolder(self.around.data, c.patch)
+        if c.data_format == "kits19":
+            self.data = KitsFolder(self.around.data, c.patch)
+        elif self.around.data is None:
+            self.data = BrainBoxes()
+        else:
+            raise UsageError(
+                f"the packed brain is no folder: {self.around.data} would not be read",
+                hint="leave --data out, or give --profile reference for KiTS19",
+            )
         return self.data.n_train, self.data.n_eval
 
     def learning_rate(self, step: int) -> float:
