@@ -25,10 +25,11 @@ from mlassay.rules.audit import apply_test, find_test
 from mlassay.rules.reader import load_round
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
-from mlassay.runs.audit import _tests
+from mlassay.runs.audit import _tests, shortened
 from mlassay.runs.audit_checks import AuditCheck, Evidence, Measured, checks_of
 from mlassay.runs.audit_modified import ModifiedLibrary, modified
 from mlassay.runs.recorder import AccuracyRecorder
+from mlassay.stats.compliance import LOOKS, confidence_of_a_look
 from mlassay.tasks.task import AccuracyResult, Answers, OpenTask, Profile
 from mlassay.testing import NumberLibrary
 
@@ -162,6 +163,7 @@ def audited(
     round_name: str = "v2.1",
     official: bool = False,
     on: OpenTask | None = None,
+    share: float = 1.0,
 ) -> dict[str, AuditCheck]:
     on = on or task()
     round_ = load_round(round_name)
@@ -177,9 +179,11 @@ def audited(
     if test == "TEST04-B":
         unique = apply_test(usual, round_, round_.benchmarks["resnet"], "TEST04-A")
         result = measured(make, unique, on, base / "unique.json")
+    changed = shortened(changed, share)
     evidence = Evidence(
         test=find_test(round_, test), task=on, result=result, measured=measured(make, changed, on, base / "test.json"),
         test_log=base / "test.json", accuracy_log=base / "accuracy.json", official=official, strict=False,
+        confidence=confidence_of_a_look(len(LOOKS)) if share < 1 else 99.0,
     )  # fmt: skip
     return {c.id: c for c in checks_of(evidence)}
 
@@ -214,6 +218,59 @@ def test_each_cheat_is_caught(
     found = audited(cheat, test, tmp_path, scenario=scenario, round_name=round_name)
     assert not found[caught_by].passed
     assert text in found[caught_by].text
+
+
+@pytest.mark.parametrize(
+    ("sut", "test", "passed"),
+    [
+        (Honest, "TEST05", True),
+        (KnowsTheSeed, "TEST05", False),
+        (Honest, "TEST04", True),
+        (CachesByIndex, "TEST04", False),
+    ],
+)
+def test_a_clear_case_is_sure_after_a_quarter_of_the_time(
+    sut: type[Honest], test: str, passed: bool, tmp_path: Path
+) -> None:
+    found = audited(sut, test, tmp_path, share=1 / 4)
+    assert (found["speed"].passed, found["speed"].sure) == (passed, True), found["speed"].text
+    assert "99.7 % sure" in found["speed"].text
+
+
+def test_a_close_case_is_not_sure(tmp_path: Path) -> None:
+    class Uneven(Honest):
+        """Ten per cent faster in the mean, and very uneven."""
+
+        def cost(self, query: Query) -> int:
+            published = load_round(self.settings.round).seeds
+            wild = np.random.default_rng(int(query.ids[0])).exponential(super().cost(query))
+            return int(wild / (1.05 if self.settings.seeds == published else 1))
+
+    found = audited(Uneven, "TEST05", tmp_path, scenario=SS, share=1 / 16)
+    assert not found["speed"].sure
+    assert "not sure: longer runs would tell" in found["speed"].text
+
+
+def test_all_answers_at_one_moment_have_no_spread_to_be_sure_by(tmp_path: Path) -> None:
+    found = audited(Honest, "TEST05", tmp_path, scenario=OFF, share=1 / 4)["speed"]
+    assert (found.passed, found.sure) == (True, False)
+
+
+def test_few_equal_answers_are_not_enough(tmp_path: Path) -> None:
+    few, many = (audited(Honest, "TEST01", tmp_path, scenario=OFF, share=n)["answers"] for n in (1 / 16, 1.0))
+    assert few.passed
+    assert many.passed
+    assert (few.sure, many.sure) == (False, True), (few.text, many.text)
+
+
+def test_a_shorter_run_has_a_share_of_everything() -> None:
+    whole = settings_of("v2.1", OFF)
+    short = shortened(whole, 1 / 4)
+    assert (short.min_duration_ns, short.load.min_sample_count) == (500_000_000, 500)  # type: ignore[union-attr]
+    assert short.required == whole.required, (
+        "what the round requires stays, so that a short run cannot pass for a whole one"
+    )
+    assert shortened(whole, 1) is whole
 
 
 def test_the_official_arithmetic_overlooks_what_ours_sees(tmp_path: Path) -> None:
@@ -313,6 +370,25 @@ def test_a_real_run_is_audited(real: Path, capsys: pytest.CaptureFixture[str]) -
     folder = real.parent / "audit" / "TEST01"
     assert "TEST PASS" in (folder / "verify_accuracy.txt").read_text()
     assert json.loads((folder / "run.json").read_text())["extra"] == {"compliance_test": "TEST01"}
+
+
+def test_until_sure_begins_short(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlassay.cli.main import main
+
+    out = real.parent / "until-sure"
+    with pytest.raises(SystemExit) as stopped:
+        main(["audit", str(real), "--test", "TEST05", "--until-sure", "--out", str(out), "--json"])
+    said = json.loads(capsys.readouterr().out)
+    (report,) = said["tests"]
+    assert stopped.value.code == int(not said["passed"])
+    looks = sorted(p.name for p in out.iterdir())
+    assert looks == [f"TEST05-look-{n}" for n in range(1, len(looks) + 1)]
+    assert report["length"] == LOOKS[len(looks) - 1]
+    assert report["path"].endswith(looks[-1])
+    assert report["length"] == 1 or all(c["sure"] for c in report["checks"])
+    with pytest.raises(SystemExit):
+        main(["audit", str(real), "--test", "TEST05", "--until-sure", "--out", str(out.with_name("words"))])
+    assert "times as fast as the result" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

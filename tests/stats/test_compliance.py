@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlassay.stats.compliance import Band, Speed, compare_speed, most_that_could_differ, throughput
+from mlassay.stats.compliance import (
+    LOOKS,
+    Band,
+    Speed,
+    at_percentile,
+    compare_speed,
+    confidence_of_a_look,
+    most_that_could_differ,
+    throughput,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,42 @@ def test_more_equal_answers_prove_more(n: int) -> None:
 
 def test_no_equal_answer_proves_nothing() -> None:
     assert most_that_could_differ(0) == 1
+
+
+def test_all_looks_together_are_as_sure_as_one() -> None:
+    assert confidence_of_a_look(1) == 99
+    missed = (100 - confidence_of_a_look(len(LOOKS))) * len(LOOKS)
+    assert missed == pytest.approx(1)
+    assert LOOKS[-1] == 1
+    assert sum(LOOKS) < 1.32
+
+
+def test_a_latency_is_a_speed_with_its_interval() -> None:
+    latency = np.random.default_rng(3).integers(900_000, 1_100_000, 4000)
+    speed = at_percentile(latency, 90.0)
+    assert speed.value == pytest.approx(1e9 / np.quantile(latency, 0.9), rel=1e-3)
+    assert speed.low < speed.value < speed.high
+    wider = at_percentile(latency, 90.0, confidence_of_a_look(3))
+    assert (wider.low, wider.high) != (speed.low, speed.high)
+    assert wider.low <= speed.low < speed.high <= wider.high
+    assert at_percentile(latency[:5], 90.0).low is None, "too few to tell how slow it can be"
+    assert at_percentile(latency[:0], 90.0).value == 0
+
+
+def test_sequential_looks_rarely_condemn_the_honest() -> None:
+    """200 honest systems of exponential service times against a narrow band: at most 1 in 100 surely condemned."""
+    random = np.random.default_rng(11)
+    confidence = confidence_of_a_look(len(LOOKS))
+    band = Band(0.95, None)
+    condemned = cleared = 0
+    for _ in range(200):
+        base, *tests = (
+            throughput(np.cumsum(random.exponential(1e6, round(8000 * n))).astype(np.int64), confidence=confidence)
+            for n in (1.0, *LOOKS)
+        )
+        found = (compare_speed(test, base, band) for test in tests)
+        verdict = next((f for f in found if f.sure), None)
+        cleared += verdict is not None and verdict.passed
+        condemned += verdict is not None and not verdict.passed
+    assert condemned <= 2
+    assert cleared > 0

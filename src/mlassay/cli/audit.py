@@ -17,6 +17,7 @@ Examples:
   mlassay audit runs/first --test TEST01 --test TEST04
   mlassay audit runs/first --tests-of v4.1 --test TEST05     another round's test
   mlassay audit image-classification --scenario offline --duration 5s     run, then audit
+  mlassay audit runs/first --until-sure                short tests, lengthened only while a verdict is in doubt
   mlassay audit runs/first --as-official               verdicts as the official scripts give them
 
 \b
@@ -30,6 +31,11 @@ Exit codes: 0 all passed · 1 a test failed · 2 usage · 3 environment · 4 the
 @click.option("--tests-of", default="", metavar="ROUND", help="Round whose tests are run. Default: the run's.")
 @click.option("--accuracy", type=click.Path(path_type=Path), help="An accuracy run of the same system. Default: made.")
 @click.option("--as-official", is_flag=True, help="Judge by the official scripts' arithmetic, flaws included.")
+@click.option(
+    "--until-sure",
+    is_flag=True,
+    help="Begin with 1/16 of the run's length; lengthen only until 99 % sure. Not to pack.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the test runs. Default: beside the run.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @run_options
@@ -40,6 +46,7 @@ def audit(
     tests_of: str,
     accuracy: Path | None,
     as_official: bool,
+    until_sure: bool,
     out: Path | None,
     quiet: bool,
     as_json: bool,
@@ -63,7 +70,15 @@ def audit(
                     f"there is no run {run}", hint="give a run folder, or a task with --scenario: the run is then made"
                 )
             path = run_inference(request_of(run, "performance", None, False, words), progress=progress).path
-        request = AuditRequest(run=path, tests=tests, round=tests_of, accuracy=accuracy, out=out, official=as_official)
+        request = AuditRequest(
+            run=path,
+            tests=tests,
+            round=tests_of,
+            accuracy=accuracy,
+            out=out,
+            official=as_official,
+            until_sure=until_sure,
+        )
         results = audit_run(request, progress=progress)
     if as_json:
         emit_json(results_json(results))
@@ -88,7 +103,14 @@ def results_json(results: Any) -> dict[str, Any]:
         "as_official": results.official,
         "unverified": True,
         "tests": [
-            {"test": r.test, "passed": r.passed, "verifies": r.verifies, "path": r.path, "checks": r.checks}
+            {
+                "test": r.test,
+                "passed": r.passed,
+                "verifies": r.verifies,
+                "path": r.path,
+                "length": r.length,
+                "checks": r.checks,
+            }
             for r in results.reports
         ],
         "notes": results.notes,
@@ -100,13 +122,16 @@ def show(results: Any) -> None:
     if results.official:
         click.echo("  judged as the official scripts judge, flaws included")
     for report in results.reports:
-        click.echo(f"{'PASS' if report.passed else 'FAIL'}  {report.test}  {report.verifies}")
+        short = "" if report.length == 1 else f"  (sure after {report.length:.3g} of the run's length)"
+        click.echo(f"{'PASS' if report.passed else 'FAIL'}  {report.test}  {report.verifies}{short}")
         for check in report.checks:
             click.echo(f"      {'ok  ' if check.passed else 'FAIL'}  {check.text}")
     for note in results.notes:
         click.echo(f"note: {note}")
     click.echo("unverified: measured by mlassay, not reviewed or verified by MLCommons")
     click.echo(f"test runs: {results.path}")
-    if results.passed:
+    if any(report.length < 1 for report in results.reports):
+        click.echo("next: for a submission, audit without --until-sure: its tests must be of full length")
+    elif results.passed:
         folders = " ".join(str(r.path) for r in results.reports)
         click.echo(f"next: mlassay pack {results.run} {folders} …")

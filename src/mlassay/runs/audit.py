@@ -14,7 +14,7 @@ from pathlib import Path
 from mlassay.core.enums import Mode
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.outcome import Verdict
-from mlassay.core.settings import Settings
+from mlassay.core.settings import Offline, Settings
 from mlassay.records.atomic import atomic_write
 from mlassay.records.folder import TEST_KEY, Run, open_run
 from mlassay.records.loadgen_log import ACCURACY
@@ -22,11 +22,12 @@ from mlassay.rules.audit import apply_test, find_test
 from mlassay.rules.reader import load_round, rounds
 from mlassay.rules.round import BenchmarkRule, ComplianceTest, Round
 from mlassay.runs.again import request_of
-from mlassay.runs.audit_checks import AuditCheck, Evidence, checks_of
+from mlassay.runs.audit_checks import AuditCheck, Evidence, Measured, checks_of
 from mlassay.runs.audit_modified import ModifiedLibrary
-from mlassay.runs.carry_out import RunPart, Shown, Silent, carry_out
+from mlassay.runs.carry_out import Shown, Silent, carry_out
 from mlassay.runs.opened import open_task
 from mlassay.runs.prepare import Prepared, make_sut
+from mlassay.stats.compliance import LOOKS, confidence_of_a_look
 from mlassay.tasks.task import OpenTask
 
 NEEDS_ANSWERS = ("TEST01", "TEST03")
@@ -51,6 +52,7 @@ class AuditRequest:
     sut: object | None = None  # the code that answered, for runs of own code
     out: Path | None = None
     official: bool = False  # verdicts by the official scripts' arithmetic, flaws included
+    until_sure: bool = False  # begin with short tests, lengthen them only until each verdict is sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class TestReport:
     verifies: str
     path: Path
     checks: tuple[AuditCheck, ...]
+    length: float = 1.0  # of the run under audit's; less where a short test was enough
 
     @property
     def passed(self) -> bool:
@@ -103,7 +106,8 @@ def audit_run(request: AuditRequest, *, progress: Shown | None = None) -> AuditR
         log = None
         if any(t.id in NEEDS_ANSWERS for t in tests):
             log = _accuracy_log(request.accuracy or beside, prepared, out, shown)
-        reports = _carry_out(tests, _Subject(run, prepared, round_, benchmark, log, request.official), out, shown)
+        subject = _Subject(run, prepared, round_, benchmark, log, request.official, request.until_sure)
+        reports = _carry_out(tests, subject, out, shown)
     finally:
         prepared.sut.close()
     return AuditResults(
@@ -126,47 +130,67 @@ class _Subject:
     benchmark: BenchmarkRule
     accuracy_log: Path | None
     official: bool
+    until_sure: bool
 
 
 def _carry_out(tests: Sequence[ComplianceTest], on: _Subject, out: Path, shown: Shown) -> tuple[TestReport, ...]:
     assert on.run.outcome is not None
     base = (on.run.settings, on.run.outcome, on.run.trace())
-    against = base
+    unique = base
     reports = []
     for test in tests:
-        settings = apply_test(on.run.settings, on.round, on.benchmark, test.id)
-        prepared, log_all = on.prepared, False
-        if test.id == "TEST03":
-            library = ModifiedLibrary(prepared.task.library)
-            prepared, log_all = replace(prepared, task=replace(prepared.task, library=library)), True
-        part = _test_run(test, prepared, settings, out / test.id, shown, log_all=log_all)
+        report, measured = _verify(test, on, unique if test.id == "TEST04-B" else base, out, shown)
+        if test.id == "TEST04-A":
+            unique = measured
+        reports.append(report)
+    return tuple(reports)
+
+
+def _verify(
+    test: ComplianceTest, on: _Subject, against: Measured, out: Path, shown: Shown
+) -> tuple[TestReport, Measured]:
+    """One test in one or several looks; the last one's verdict is the report. TEST04-A is a yardstick: always whole."""
+    whole = apply_test(on.run.settings, on.round, on.benchmark, test.id)
+    prepared = on.prepared
+    if test.id == "TEST03":  # every answer on the modified data is looked at
+        prepared = replace(prepared, task=replace(prepared.task, library=ModifiedLibrary(prepared.task.library)))
+        whole = replace(whole, accuracy_log=replace(whole.accuracy_log, probability=1.0, sampling_target=0))
+    looks = LOOKS if on.until_sure and test.id != "TEST04-A" else (1.0,)
+    for number, length in enumerate(looks, 1):
+        path = out / (test.id if len(looks) == 1 else f"{test.id}-look-{number}")
+        part = carry_out(prepared, shortened(whole, length), path, shown, extra={TEST_KEY: test.id})
         measured = (part.settings, part.outcome, open_run(part.path).trace())
         evidence = Evidence(
             test=test,
             task=prepared.task,
-            result=against if test.id == "TEST04-B" else base,
+            result=against,
             measured=measured,
             test_log=part.path / ACCURACY,
             accuracy_log=on.accuracy_log,
             official=on.official,
             strict=on.benchmark.id.endswith("-99.9"),
+            confidence=confidence_of_a_look(len(looks)),
         )
-        if test.id == "TEST04-A":
-            against = measured
         checks = checks_of(evidence)
         for name, text in evidence.texts(checks).items():
             atomic_write(part.path / name, text)
-        reports.append(TestReport(test=test.id, verifies=test.verifies, path=part.path, checks=checks))
-    return tuple(reports)
+        if all(c.sure for c in checks):
+            break
+    report = TestReport(test=test.id, verifies=test.verifies, path=part.path, checks=checks, length=length)
+    return report, measured
 
 
-def _test_run(
-    test: ComplianceTest, prepared: Prepared, settings: Settings, path: Path, shown: Shown, *, log_all: bool
-) -> RunPart:
-    """In TEST03 every answer on the modified data is looked at."""
-    if log_all:
-        settings = replace(settings, accuracy_log=replace(settings.accuracy_log, probability=1.0, sampling_target=0))
-    return carry_out(prepared, settings, path, shown, extra={TEST_KEY: test.id})
+def shortened(settings: Settings, share: float) -> Settings:
+    """The same run for a share of the time and of the queries; what the round requires stays, so that it is said."""
+    if share == 1:
+        return settings
+    least = int(settings.min_query_count * share)
+    load = settings.load
+    if isinstance(load, Offline):
+        load = replace(load, min_sample_count=max(1, int(load.min_sample_count * share)))
+    return replace(
+        settings, load=load, min_duration_ns=int(settings.min_duration_ns * share), min_query_count=max(1, least)
+    )
 
 
 def _performance_run(path: Path) -> tuple[Run, Path | None]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mlassay.core.enums import Scenario
 from mlassay.core.outcome import Outcome, Verdict
-from mlassay.core.settings import Settings
+from mlassay.core.settings import MultiStream, Settings, SingleStream
 from mlassay.core.trace import Trace
 from mlassay.core.units import NS_PER_S, NS_PER_US
+from mlassay.loadgen.measures import measure
 from mlassay.records.loadgen_log import read_accuracy
 from mlassay.rules.round import ComplianceTest
 from mlassay.runs.audit_outputs import compare_answers, subset_accuracies
-from mlassay.stats.compliance import Band, Speed, compare_speed, most_that_could_differ, throughput
+from mlassay.stats.compliance import Band, Speed, at_percentile, compare_speed, most_that_could_differ, throughput
+from mlassay.stats.percentile import CONFIDENCE
 from mlassay.tasks.task import OpenTask
 
 Measured = tuple[Settings, Outcome, Trace]
@@ -36,6 +38,7 @@ class AuditCheck:
     passed: bool
     text: str
     kind: str  # "performance", "accuracy"
+    sure: bool = True  # False: a longer run could turn the verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Evidence:
     accuracy_log: Path | None
     official: bool
     strict: bool  # a 99.9 % model
+    confidence: float = CONFIDENCE  # percent; a sequential test's looks each need more
 
     def texts(self, checks: Sequence[AuditCheck]) -> Mapping[str, str]:
         """verify_performance.txt and verify_accuracy.txt, in words that the official checker looks for."""
@@ -83,26 +87,32 @@ def _run_counts(e: Evidence) -> AuditCheck:
         f.detail for f in outcome.faults
     )
     text = f"the test run is {outcome.verdict.value}" + (f": {failed}" if failed else "")
-    return AuditCheck("run", outcome.verdict is not Verdict.INVALID, text, "performance")
+    counts = outcome.verdict is not Verdict.INVALID
+    return AuditCheck("run", counts, text, "performance", sure=counts)
 
 
 # --- speed -----------------------------------------------------------------------------------------------------------
 
 
-def speed_of(measured: Measured) -> Speed:
-    """Latency metrics inverted, so that more is faster; Server by its completed rate, as the official scripts do."""
+def speed_of(measured: Measured, *, official: bool = False, confidence: float = CONFIDENCE) -> Speed:
+    """How fast a run was, more is faster. `official`: by its figure of merit, as the official scripts do.
+
+    Else Single and MultiStream go by the percentile that was measured: the early-stopping estimate, which is the figure
+    of merit, lies further above it the shorter a run is. Server goes by its completed rate in both.
+    """
     settings, outcome, trace = measured
     metric = outcome.metric
     assert metric is not None
     if settings.scenario in (Scenario.SERVER, Scenario.INTERACTIVE):
-        return Speed(outcome.numbers.get("result_completed_samples_per_sec", 0.0), "samples/s")
+        known = throughput(trace.done_ns, confidence=confidence)
+        return replace(known, value=outcome.numbers.get("result_completed_samples_per_sec", 0.0))
     if settings.scenario is Scenario.OFFLINE:
-        return throughput(trace.done_ns)
+        return throughput(trace.done_ns, confidence=confidence)
+    if isinstance(settings.load, SingleStream | MultiStream) and not official:
+        return at_percentile(measure(trace, settings).query_latency_ns, settings.load.percentile, confidence)
     if metric.higher_is_better:
         return Speed(metric.value, metric.unit)
-    low = None if metric.high is None else NS_PER_S / metric.high
-    high = None if not metric.low else NS_PER_S / metric.low
-    return Speed(NS_PER_S / metric.value if metric.value else 0.0, "queries/s at the percentile", low, high)
+    return Speed(NS_PER_S / metric.value if metric.value else 0.0, "queries/s at the percentile")
 
 
 def band_of(e: Evidence) -> Band | None:
@@ -129,18 +139,21 @@ def _speed(e: Evidence) -> Iterator[AuditCheck]:
     band = band_of(e)
     if band is None:
         return
-    test, result = speed_of(e.measured), speed_of(e.result)
+    test, result = (speed_of(m, official=e.official, confidence=e.confidence) for m in (e.measured, e.result))
     against = "the run of TEST04-A" if e.test.id == "TEST04-B" else "the result"
     if not (test.value > 0 and result.value > 0):
-        yield AuditCheck("speed", False, f"no speed to compare: {test.value:g} and {result.value:g}", "performance")
+        text = f"no speed to compare: {test.value:g} and {result.value:g}"
+        yield AuditCheck("speed", False, text, "performance", sure=False)
         return
     found = compare_speed(test, result, band)
     text = f"{found.ratio:.3f} times as fast as {against}; allowed: {found.band}"
     if found.low is not None and found.high is not None:
-        text += f" (99 % sure: {found.low:.3f} to {found.high:.3f})"
+        text += f" ({e.confidence:.3g} % sure: {found.low:.3f} to {found.high:.3f})"
+    else:
+        text += " (no interval: too few answers, or all at one moment)"
     if found.sure is False:
         text += "; not sure: longer runs would tell"
-    yield AuditCheck("speed", found.passed, text, "performance")
+    yield AuditCheck("speed", found.passed, text, "performance", sure=found.sure is True)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -150,13 +163,16 @@ def _same_answers(e: Evidence) -> Iterator[AuditCheck]:
     """TEST01: identical answers; else both runs score alike on the samples that were logged."""
     assert e.accuracy_log is not None
     found = compare_answers(e.test_log, e.accuracy_log, first_byte_only=e.official)
+    limit = DRIFT_STRICT if e.strict else DRIFT
     if found.identical:
-        share = 100 * most_that_could_differ(found.n_logged)
+        share = most_that_could_differ(found.n_logged, e.confidence / 100)
         text = f"all {found.n_logged:,} logged answers equal those of the accuracy run"
-        yield AuditCheck("answers", True, f"{text} (99 % sure: at most {share:.2g} % of all could differ)", "accuracy")
+        text += f" ({e.confidence:.3g} % sure: at most {100 * share:.2g} % of all could differ)"
+        yield AuditCheck("answers", True, text, "accuracy", sure=share <= limit)
         return
     if not found.n_logged:
-        yield AuditCheck("answers", False, "no answer was logged; expected a sample of them", "accuracy")
+        text = "no answer was logged; expected a sample of them"
+        yield AuditCheck("answers", False, text, "accuracy", sure=False)
         return
     what = f"{found.n_differing:,} of {found.n_logged:,} logged answers differ from the accuracy run"
     if found.n_unknown or found.problems:
@@ -164,7 +180,6 @@ def _same_answers(e: Evidence) -> Iterator[AuditCheck]:
         yield AuditCheck("answers", False, f"{what}; {damage}", "accuracy")
         return
     base, test = subset_accuracies(e.task, e.test_log, e.accuracy_log)
-    limit = DRIFT_STRICT if e.strict else DRIFT
     drift = abs(test.value - base.value) / abs(base.value) if base.value else float("inf")
     samples = ", ".join(map(str, found.differing))
     more = ", …" if found.n_differing > len(found.differing) else ""
@@ -172,7 +187,7 @@ def _same_answers(e: Evidence) -> Iterator[AuditCheck]:
         f"{what} (samples {samples}{more}); on the same samples {base.metric} is {test.value:.5g} against "
         f"{base.value:.5g}, {100 * drift:.3g} % apart; allowed: {100 * limit:g} %"
     )
-    yield AuditCheck("answers", drift <= limit, text, "accuracy")
+    yield AuditCheck("answers", drift <= limit, text, "accuracy", sure=False)
 
 
 def _other_answers(e: Evidence) -> Iterator[AuditCheck]:
@@ -181,7 +196,10 @@ def _other_answers(e: Evidence) -> Iterator[AuditCheck]:
     found = compare_answers(e.test_log, e.accuracy_log)
     changed = found.n_differing > 0
     text = f"{found.n_differing:,} of {found.n_logged:,} answers changed with the data"
-    yield AuditCheck("answers", changed, text if changed else f"{text}: they were there before the data", "accuracy")
+    if not changed:
+        text += ": they were there before the data"
+    sure = changed or most_that_could_differ(found.n_logged, e.confidence / 100) <= DRIFT
+    yield AuditCheck("answers", changed, text, "accuracy", sure=sure)
 
 
 _TOKEN_NAMES = {"first-token": "First token", "eos": "EOS", "length": "Sample length"}

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.stats.convergence import student_quantile
+from mlassay.stats.percentile import CONFIDENCE, interval
+
 BLOCKS = 20
 """A throughput's spread is told from so many equal stretches of its run (batch means)."""
 
-T_99 = 2.861
-"""Student's t, 19 degrees of freedom, 99 % two-sided."""
+LOOKS = (1 / 16, 1 / 4, 1.0)
+"""Lengths of a sequential test's looks, as shares of the whole. All three together last 1.31 times the whole."""
+
+
+def confidence_of_a_look(n_looks: int, confidence: float = CONFIDENCE) -> float:
+    """Percent that each look needs so that all of them together are as sure as asked (Bonferroni)."""
+    return 100 - (100 - confidence) / n_looks
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast a run was: more is faster. `low` to `high` holds it with 99 % certainty, where that can be said."""
+    """How fast a run was: more is faster. `low` to `high` holds it as surely as was asked for, where that is known."""
 
     value: float
     unit: str
@@ -70,7 +78,17 @@ def compare_speed(test: Speed, result: Speed, band: Band) -> SpeedVerdict:
     return SpeedVerdict(ratio, low, high, band, passed, inside if passed else outside)
 
 
-def throughput(done_ns: NDArray[np.int64], unit: str = "samples/s") -> Speed:
+def at_percentile(latency_ns: NDArray[np.int64], percentile: float, confidence: float = CONFIDENCE) -> Speed:
+    """The inverse of a latency percentile, so that more is faster, with its interval from order statistics."""
+    unit = "queries/s at the percentile"
+    if not len(latency_ns):
+        return Speed(0.0, unit)
+    known = interval(latency_ns, percentile, confidence)
+    inverse = [1e9 / v if v else None for v in (known.value, known.high, known.low)]
+    return Speed(inverse[0] or 0.0, unit, inverse[1], inverse[2])
+
+
+def throughput(done_ns: NDArray[np.int64], unit: str = "samples/s", confidence: float = CONFIDENCE) -> Speed:
     """Answers per second of a run, with the interval that its own unevenness allows. `done_ns`: from the start."""
     answered = np.sort(done_ns[done_ns >= 0])
     if not len(answered) or answered[-1] <= 0:
@@ -83,7 +101,8 @@ def throughput(done_ns: NDArray[np.int64], unit: str = "samples/s") -> Speed:
     if not (took_s > 0).all():
         return Speed(value, unit)
     rates = np.diff(edges) / took_s
-    half = T_99 * float(rates.std(ddof=1)) / math.sqrt(BLOCKS)
+    t = student_quantile(0.5 + confidence / 200, BLOCKS - 1)
+    half = t * float(rates.std(ddof=1)) / math.sqrt(BLOCKS)
     return Speed(value, unit, max(0.0, value - half), value + half)
 
 
