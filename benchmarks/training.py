@@ -5,12 +5,14 @@
     python benchmarks/training.py ssd --seconds 20 --without logs reference
 
 logs: microseconds that one event costs a run; megabytes that one core reads in a second, fully decoded and filtered;
-memory while reading. loop: for each small profile, samples per second through the timed loop against a plain PyTorch
-loop over the same network that shares nothing else with it (benchmarks/training_plain.py), block by block in turns in
-one process, as median, spread and ratio; and the data pipeline alone against the model's appetite. reference: a few
-optimiser steps of reference profiles on made-up data of the true format (benchmarks/training_reference.py).
+memory while reading. loop: for each small profile, samples per CPU second through the timed loop against a plain
+PyTorch loop over the same network with batches, loss and optimiser of its own (benchmarks/training_plain.py), block by
+block in turns in one process, as median, spread and ratio; and the data pipeline alone against the model's appetite.
+reference: a few optimiser steps of reference profiles on made-up data of the true format
+(benchmarks/training_reference.py).
 
-One thread. Needs the training and training-data extras. Rates move with the machine's load, ratios hardly.
+One thread; the loop is timed in seconds of the processor, so that a busy machine hurts little. Needs the training and
+training-data extras.
 """
 
 from __future__ import annotations
@@ -105,28 +107,28 @@ class Turns:
         self._other, self._n_blocks, self._block_s = other, n_blocks, block_s
         self._steps = 0  # in the present block of ours
         self._began = 0.0
-        self.ours: list[float] = []  # steps per second
+        self.ours: list[float] = []  # steps per second of processor time: other processes do not count
         self.theirs: list[float] = []
 
     def __call__(self, at: Progress) -> None:
         if at.step == WARM_UP_STEPS:
             for _ in range(WARM_UP_STEPS if self._other else 0):
                 next(self._other)
-            self._began, self._steps = time.perf_counter(), 0
+            self._began, self._steps = time.process_time(), 0
             return
         self._steps += 1
-        now = time.perf_counter()
+        now = time.process_time()
         if at.step < WARM_UP_STEPS or now - self._began < self._block_s:
             return
         self.ours.append(self._steps / (now - self._began))
         if self._other:
-            began = time.perf_counter()
+            began = time.process_time()
             for _ in range(self._steps):
                 next(self._other)
-            self.theirs.append(self._steps / (time.perf_counter() - began))
+            self.theirs.append(self._steps / (time.process_time() - began))
         if len(self.ours) == self._n_blocks:
             raise KeyboardInterrupt
-        self._began, self._steps = time.perf_counter(), 0
+        self._began, self._steps = time.process_time(), 0
 
 
 def loop(name: str, seconds: float) -> None:
@@ -143,7 +145,8 @@ def loop(name: str, seconds: float) -> None:
     benchmark = unevaluated(chosen.make(config, "small", Surroundings(seed=1)))
     train(benchmark, clock=RealClock(), emit=lambda event: None, settings=LoopSettings(), progress=turns)
     ours = statistics.median(turns.ours) * batch
-    text = f"{name}: loop {ours:,.0f} samples/s ({min(turns.ours) * batch:,.0f} to {max(turns.ours) * batch:,.0f})"
+    spread = f"{min(turns.ours) * batch:,.0f} to {max(turns.ours) * batch:,.0f}"
+    text = f"{name}: loop {ours:,.0f} samples per CPU second ({spread})"
     if turns.theirs:
         ratios = [a / b for a, b in zip(turns.ours, turns.theirs, strict=True)]
         text += f", plain {statistics.median(turns.theirs) * batch:,.0f}"
@@ -167,14 +170,14 @@ def data_alone(benchmark: Any, seconds: float) -> float:
     def model(*_: object) -> None:
         raise Asked
 
-    n, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
+    n, began = 0, time.process_time()
+    while time.process_time() - began < seconds:
         benchmark.step_number = n  # what is drawn anew each epoch counts too
         try:
             benchmark.loss(model, benchmark.order.batch(n % benchmark.order.steps_per_epoch), np.random.default_rng(n))
         except Asked:
             n += 1
-    return n * benchmark.config.global_batch_size / (time.perf_counter() - began)
+    return n * benchmark.config.global_batch_size / (time.process_time() - began)
 
 
 def references(names: list[str], quick: bool) -> None:
@@ -198,7 +201,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer benchmarks and steps: under a minute")
     parser.add_argument("--without", nargs="+", choices=PARTS, default=[], help="leave parts out")
     args = parser.parse_args()
-    n_events, seconds = (20_000, 1.5) if args.quick else (200_000, args.seconds)
+    n_events, seconds = (20_000, 1.2) if args.quick else (200_000, args.seconds)
     import torch
 
     torch.set_num_threads(1)
