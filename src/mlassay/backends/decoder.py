@@ -106,6 +106,14 @@ class DecoderBackend(GeneratingSUT):
     def load_engine(self) -> Engine:
         self._decoder, inputs, outputs = self._ready(self.path)
         self.names = DecoderNames.of(self.path, inputs, outputs)
+        if self.names.heard and self._encoder_path is None:
+            raise BadFile(
+                self.path,
+                key="inputs",
+                found=f"with {self.names.heard[0]}, which an encoder gives",
+                expected="a model that is given tokens alone",
+                hint="mlassay run speech --profile whisper --model FOLDER runs encoder and decoder together",
+            )
         kind = Generator if self.how.beams == 1 else BeamGenerator
         return kind(self, self.how, self.max_batch, self._listener() if self._encoder_path else None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ tokenizers = pytest.importorskip("tokenizers")
 
 from mlassay.backends import backend_registry  # noqa: E402 - after the checks
 from mlassay.backends.generation import Engine, Work  # noqa: E402
-from mlassay.core.errors import BadFile  # noqa: E402
+from mlassay.core.errors import BadFile, UsageError  # noqa: E402
+from mlassay.core.model import Generation, ModelSpec  # noqa: E402
 from mlassay.runs.api import run  # noqa: E402
 from mlassay.tasks.speech.features import LogMel  # noqa: E402
 from mlassay.tasks.speech.reference import whisper_of  # noqa: E402
@@ -173,6 +175,19 @@ def test_a_run_from_recordings_to_words(folder: Path, network: Whisper, tmp_path
     assert accuracy["value"] == 100.0
     assert accuracy["details"]["words"] > 20
     assert results.path == tmp_path / "run"
+
+
+def test_a_decoder_without_its_encoder(folder: Path) -> None:
+    how = Generation(ends=(END,), most=5)
+    spec = ModelSpec(name="m", files={"onnx": folder / "decoder.onnx"}, inputs=(), generation=how)
+    with pytest.raises(BadFile, match=r"inputs is with heard\.0\.key, which an encoder gives; expected a model that"):
+        backend_registry.load("onnx-generation")(spec).load_engine()
+    how = replace(how, hear=LogMel(bands=8, frames=100), start=tuple(START))
+    with pytest.raises(UsageError, match="m has no encoder file, which backend onnx-generation needs"):
+        backend_registry.load("onnx-generation")(replace(spec, generation=how))
+    swapped = {"onnx": folder / "decoder.onnx", "encoder": folder / "decoder.onnx"}
+    with pytest.raises(BadFile, match="expected one input, and all heard"):
+        backend_registry.load("onnx-generation")(replace(spec, generation=how, files=swapped)).load_engine()
 
 
 def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
