@@ -20,6 +20,7 @@ from mlassay.loadgen.drive import drive
 from mlassay.loadgen.plan import plan
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.testing.sut_check import check_sut
+from tests.backends.test_generation import in_company
 
 END = 0
 PROMPTS = [np.random.default_rng(n).integers(1, 5, 1 + n % 4) for n in range(12)]
@@ -91,17 +92,8 @@ def test_more_beams_find_likelier_answers() -> None:
 @pytest.mark.parametrize("max_batch", [1, 3, 8])
 def test_company_changes_no_answer(max_batch: int) -> None:
     model, how = Drawn(5, 40), Generation(ends=(END, 7), most=9, least=3, beams=4)
-    engine, waiting, made = BeamGenerator(model, how, max_batch), list(range(12)), {}
-    step = 0
-    while waiting or engine.busy:
-        done: list[Work] = []
-        if waiting and engine.room and step % 2 == 0:
-            some = [waiting.pop(0) for _ in range(min(engine.room, 2, len(waiting)))]
-            done += engine.admit([Work(i, PROMPTS[i]) for i in some])
-        if engine.busy:
-            done += engine.step()
-        step += 1
-        made.update({work.sample_id: work.made for work in done})
+    engine = BeamGenerator(model, how, max_batch)
+    made = in_company(engine, PROMPTS)
     assert made == {i: answered(model, how, prompt) for i, prompt in enumerate(PROMPTS)}
     assert all(3 <= len(tokens) <= 9 for tokens in made.values())
     assert engine.tokens == sum(map(len, made.values()))

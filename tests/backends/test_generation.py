@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlassay.backends.generation import Cache, GeneratingSUT, Generator, StepModel, Tokens, Work
+from mlassay.backends.generation import Cache, Engine, GeneratingSUT, Generator, StepModel, Tokens, Work
 from mlassay.backends.onnx_generation import OnnxGeneration
 from mlassay.core.enums import Scenario
 from mlassay.core.errors import BadFile, UsageError
@@ -80,20 +80,27 @@ def library() -> ItemLibrary:
     return ItemLibrary("prompts", total_count=24, performance_count=24, prepare=PROMPTS.__getitem__)
 
 
+def in_company(engine: Engine, prompts: Sequence[Tokens]) -> dict[int, list[int]]:
+    """All answers; at most two prompts join at every other step, while others are under way."""
+    waiting, made = list(range(len(prompts))), {}
+    step = 0
+    while waiting or engine.busy:
+        done: list[Work] = []
+        if waiting and engine.room and step % 2 == 0:
+            some = [waiting.pop(0) for _ in range(min(engine.room, 2, len(waiting)))]
+            done += engine.admit([Work(i, prompts[i]) for i in some])
+        if engine.busy:
+            done += engine.step()
+        step += 1
+        made.update({work.sample_id: work.made for work in done})
+    return made
+
+
 @pytest.mark.parametrize("max_batch", [1, 3, 8])
 def test_company_changes_no_answer(max_batch: int) -> None:
     model = Scripted()
-    generator, waiting, made = Generator(model, HOW, max_batch), list(range(24)), {}
-    step = 0
-    while waiting or generator.busy:
-        done: list[Work] = []
-        if waiting and generator.room and step % 2 == 0:
-            some = [waiting.pop(0) for _ in range(min(generator.room, 2, len(waiting)))]
-            done += generator.admit([Work(i, PROMPTS[i]) for i in some])
-        if generator.busy:
-            done += generator.step()
-        step += 1
-        made.update({work.sample_id: work.made for work in done})
+    generator = Generator(model, HOW, max_batch)
+    made = in_company(generator, PROMPTS)
     assert made == {i: wanted(prompt) for i, prompt in enumerate(PROMPTS)}
     assert max(rows for rows, _ in model.calls) <= max_batch
     assert generator.tokens == sum(map(len, made.values()))
