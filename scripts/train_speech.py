@@ -26,13 +26,15 @@ from torch import Tensor, nn
 
 from mlassay.tasks.speech.accuracy import score
 from mlassay.tasks.speech.dataset import PACKED, Recordings, packed_recordings
-from mlassay.tasks.speech.features import DIGITS as RULE
-from mlassay.tasks.speech.labels import SPOKEN_DIGITS
-from mlassay.tasks.speech.model import export
+from mlassay.tasks.speech.model import DIGITS, export
 from mlassay.tasks.speech.postprocess import Encoder, HearAndRun
-from mlassay.tasks.speech.rnnt import DIGITS, Rnnt, transducer_loss
-from mlassay.tasks.speech.sound import to_mu_law
 from mlassay.tasks.task import AccuracyResult
+from mlassay.training.rnnt.digits import FOLDER
+from mlassay.training.rnnt.features import DIGITS as RULE
+from mlassay.training.rnnt.labels import SPOKEN_DIGITS
+from mlassay.training.rnnt.loss import transducer_loss
+from mlassay.training.rnnt.model import Rnnt
+from mlassay.training.rnnt.sound import to_mu_law
 
 HERE = Path(__file__).resolve().parent
 VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us+f2", "en-gb+f4", "en-us+m3", "en-gb+m5")
@@ -41,11 +43,16 @@ Spoken = tuple[NDArray[np.float32], list[int]]
 
 def main() -> None:
     args = arguments()
+    if args.learn:
+        spoken = [speak(random.Random(f"learn {k}"), most=4, noises=(0.0,)) for k in range(args.learn)]
+        pack(args.sound, spoken, "digits-learn", steps=8)
+        return
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
+    for folder in (args.out, args.sound):
+        folder.mkdir(parents=True, exist_ok=True)
     test = [speak(random.Random(f"test {k}"), most=4) for k in range(args.test)]
-    pack(args.out, test)
+    pack(args.sound, test)
     spoken = [speak(random.Random(f"train {args.seed} {k}"), most=5) for k in range(args.utterances)]
     print(f"{len(spoken)} utterances, {sum(len(w) for w, _ in spoken) / RULE.rate_hz:.0f} s of sound", flush=True)
     started = time.process_time()
@@ -53,7 +60,7 @@ def main() -> None:
     cpu_s = time.process_time() - started
     path = args.out / "digits-rnnt.onnx"
     export(model, path, longest=16, per_row=4)
-    found = evaluate(path, args.out)
+    found = evaluate(path, args.sound)
     print(found.official_line, dict(found.details), f"{cpu_s:.0f} s of CPU, {steps} steps")
     write_card(args, path, model, found, spoken, steps, cpu_s)
 
@@ -61,6 +68,8 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=PACKED)
+    parser.add_argument("--sound", type=Path, default=FOLDER, help="folder of the recordings")
+    parser.add_argument("--learn", type=int, help="only pack so many recordings for the training benchmark rnnt")
     parser.add_argument("--test", type=int, default=150)
     parser.add_argument("--utterances", type=int, default=900)
     parser.add_argument("--batch", type=int, default=24)
@@ -70,7 +79,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def speak(rng: random.Random, most: int) -> Spoken:
+def speak(rng: random.Random, most: int, noises: tuple[float, ...] = (0.001, 0.003, 0.01)) -> Spoken:
     """Some digits in one voice, at 8,000 samples a second, with a little noise."""
     digits = [rng.randrange(10) for _ in range(rng.randint(1, most))]
     words = " ".join(SPOKEN_DIGITS.symbols[d] for d in digits)
@@ -90,17 +99,21 @@ def speak(rng: random.Random, most: int) -> Spoken:
     samples = samples[: np.flatnonzero(np.abs(samples) > 1e-3).max() + rate_hz // 20]  # drop the silence at the end
     smooth = np.convolve(samples, np.ones(3) / 3, "same")  # against tones that 8,000 samples cannot hold
     slow = np.interp(np.arange(0, len(smooth), rate_hz / RULE.rate_hz), np.arange(len(smooth)), smooth)
-    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, rng.choice((0.001, 0.003, 0.01)), len(slow))
+    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, rng.choice(noises), len(slow))
     return np.asarray(slow + noise, np.float32).clip(-1, 1), digits
 
 
-def pack(out: Path, test: list[Spoken]) -> None:
-    """All recordings end to end in eight bits a sample, where each ends, and a line of words for each."""
-    sound = [to_mu_law(samples) for samples, _ in test]
+def pack(out: Path, spoken: list[Spoken], name: str = "digits", steps: int = 1) -> None:
+    """All recordings end to end in eight bits a sample, where each ends, and a line of words for each.
+
+    With `steps` only every so many of the 256 values is used, so that the file shrinks.
+    """
+    sound = [to_mu_law(samples) for samples, _ in spoken]
     ends = np.cumsum([len(part) for part in sound]).astype(np.int64)
-    np.savez_compressed(out / "digits.npz", mu_law=np.concatenate(sound), ends=ends)
-    lines = [SPOKEN_DIGITS.text(digits) for _, digits in test]
-    (out / "digits.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    levels = np.concatenate(sound) // steps * steps + steps // 2
+    np.savez_compressed(out / f"{name}.npz", mu_law=levels.astype(np.uint8), ends=ends)
+    lines = [SPOKEN_DIGITS.text(digits) for _, digits in spoken]
+    (out / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def batch_of(
@@ -178,8 +191,8 @@ def write_card(
         "errors": found.details["errors"],
         "words": found.details["words"],
         "recordings": found.n,
-        "recordings_sha256": _sha256(args.out / "digits.npz"),
-        "transcripts_sha256": _sha256(args.out / "digits.txt"),
+        "recordings_sha256": _sha256(args.sound / "digits.npz"),
+        "transcripts_sha256": _sha256(args.sound / "digits.txt"),
         "train_utterances": len(spoken),
         "train_seconds": round(sum(len(w) for w, _ in spoken) / RULE.rate_hz),
         "steps": steps,

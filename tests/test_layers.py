@@ -46,7 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN_REFERENCE = ("tasks", "backends")
 """tasks may meet backends in files named reference.py alone."""
 
-SHARED_BENCHMARKS = {("tasks/medical_segmentation", "mlassay.training.unet3d")}
+SHARED_BENCHMARKS = {
+    ("tasks/medical_segmentation", "mlassay.training.unet3d"),
+    ("tasks/speech", "mlassay.training.rnnt"),
+}
 """What tasks may take from training: network, window and score of the benchmark that trains what the task judges."""
 
 

@@ -20,6 +20,7 @@ ROUNDS = [
     ("bert", "v5.0"), ("dlrm", "v2.1"), ("dlrm_dcnv2", "v5.1"), ("llama31_8b", "v5.1"),
     ("llama31_405b", "v5.1"), ("ssd", "v0.7"), ("ssd", "v1.1"), ("maskrcnn", "v0.7"), ("maskrcnn", "v3.1"),
     ("unet3d", "v1.0"), ("unet3d", "v2.0"), ("unet3d", "v4.0"),
+    ("rnnt", "v1.0"), ("rnnt", "v1.1"), ("rnnt", "v3.1"),
 ]  # fmt: skip
 
 LOOP_LOGS = (

@@ -43,6 +43,7 @@ SMALLER = {
     "maskrcnn": (tiny.fashion_like, SCENES | {"pyramid_width": 8, "n_rois": 8, "dense_width": 16}),
     "minigo": (None, GO | {"n_filters": 4, "n_blocks": 1, "global_batch_size": 8}),
     "ncf": (tiny.packages_like, {"global_batch_size": 64, "n_eval_negatives": 9}),
+    "rnnt": (None, {"encoder": 16, "joint": 16, "prediction": 8, "n_eval": 5}),
     "resnet": (tiny.fashion_like, {"base_width": 4, "global_batch_size": 16}),
     "ssd": (tiny.fashion_like, SCENES | {"extras": ((8, 8, 2, 1),) * 2}),
     "transformer": (None, {"hidden": 16, "ffn": 16, "global_batch_size": 4, "extra_pieces": 2, "n_eval_numbers": 8}),

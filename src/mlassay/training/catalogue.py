@@ -27,6 +27,7 @@ BENCHMARKS = registry(
     _entry("minigo", "reinforcement learning: Go by self-play"),
     _entry("ncf", "recommendation: NeuMF"),
     _entry("resnet", "image classification: ResNet-50 v1.5"),
+    _entry("rnnt", "speech recognition: RNN-T"),
     _entry("ssd", "object detection: SSD-ResNet-34"),
     _entry("transformer", "translation: Transformer-big", "translation.recipe:transformer"),
     _entry("unet3d", "medical segmentation: 3D U-Net"),

@@ -9,8 +9,9 @@ import pytest
 
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.tasks.speech import dataset
-from mlassay.tasks.speech.dataset import duration_s, open_recordings, verify
-from mlassay.tasks.speech.sound import from_mu_law, read_sound, to_mu_law
+from mlassay.tasks.speech.dataset import open_recordings, verify
+from mlassay.training.rnnt.recordings import duration_s
+from mlassay.training.rnnt.sound import from_mu_law, read_sound, to_mu_law
 
 
 def write_wav(path: Path, seconds: float, rate_hz: int = 16_000, channels: int = 1) -> Path:

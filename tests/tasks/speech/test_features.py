@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlassay.tasks.speech.features import DIGITS, LIBRISPEECH, mel_bands
+from mlassay.training.rnnt.features import DIGITS, LIBRISPEECH, mel_bands
 
 
 def test_sizes() -> None:

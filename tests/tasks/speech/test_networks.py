@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +11,27 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from mlassay.tasks.checkpoint import parameter_count  # noqa: E402 - after the check for torch
-from mlassay.tasks.speech import rnnt, whisper  # noqa: E402
-from mlassay.tasks.speech.model import export, load_published, load_published_whisper  # noqa: E402
+from mlassay.tasks.speech import whisper  # noqa: E402
+from mlassay.tasks.speech.model import (  # noqa: E402
+    REFERENCE,
+    export,
+    load_published,
+    load_published_whisper,
+    published_key,
+)
+from mlassay.training.rnnt.model import Rnnt, Shape  # noqa: E402
 
-TINY = rnnt.Recipe(features=6, symbols=4, encoder=8, before=1, after=1, prediction=8, prediction_layers=2, joint=8)
+TINY = Shape(features=6, symbols=4, encoder=8, before=1, after=1, prediction=8, prediction_layers=2, joint=8)
 
 
 def test_published_sizes() -> None:
     with torch.device("meta"):
-        assert parameter_count(rnnt.Rnnt(rnnt.REFERENCE)) == 45_323_037
+        assert parameter_count(Rnnt(REFERENCE)) == 45_323_037
         assert parameter_count(whisper.Whisper(whisper.LARGE_V3)) == 1_543_490_560
         assert parameter_count(whisper.Whisper(whisper.TINY)) == 37_760_640
 
 
-def test_loss_is_the_sum_over_all_ways() -> None:
-    torch.manual_seed(0)
-    logits, said = torch.randn(1, 3, 3, 5), torch.tensor([[1, 2]])
-    scores, ways = logits.log_softmax(-1)[0], []
-    for way in set(itertools.permutations("bbss")):
-        t = u = 0
-        total = torch.zeros(())
-        for step in way:
-            total = total + (scores[t, u, 4] if step == "b" else scores[t, u, said[0, u]])
-            t, u = (t + 1, u) if step == "b" else (t, u + 1)
-        ways.append(total + scores[t, u, 4])
-    found = rnnt.transducer_loss(logits, torch.tensor([3]), said, torch.tensor([2]))
-    torch.testing.assert_close(found, -torch.stack(ways).logsumexp(0))
-    padded = rnnt.transducer_loss(
-        torch.nn.functional.pad(logits, (0, 0, 0, 1, 0, 2)),
-        torch.tensor([3]),
-        torch.tensor([[1, 2, 0]]),
-        torch.tensor([2]),
-    )
-    torch.testing.assert_close(padded, found)
-
-
-def plain(network: rnnt.Rnnt, features: np.ndarray, per_row: int) -> list[int]:
+def plain(network: Rnnt, features: np.ndarray, per_row: int) -> list[int]:
     """The definition: symbols until a blank, then on to the next row."""
     heard, rows = network.encoder(torch.from_numpy(features[None]), torch.tensor([len(features)]))
     said: list[int] = []
@@ -65,7 +49,7 @@ def plain(network: rnnt.Rnnt, features: np.ndarray, per_row: int) -> list[int]:
 def test_greedy_search_is_the_definition_whatever_the_batch(tmp_path: Path, seed: int) -> None:
     ort = pytest.importorskip("onnxruntime")
     torch.manual_seed(seed)
-    network = rnnt.Rnnt(TINY).eval()
+    network = Rnnt(TINY).eval()
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(4)
@@ -80,8 +64,8 @@ def test_greedy_search_is_the_definition_whatever_the_batch(tmp_path: Path, seed
 
 
 def test_published_names_are_all_used(tmp_path: Path) -> None:
-    network = rnnt.Rnnt(TINY)
-    published = {rnnt.published_key(name): value for name, value in network.state_dict().items()}
+    network = Rnnt(TINY)
+    published = {published_key(name): value for name, value in network.state_dict().items()}
     assert "encoder.post_rnn.lstm.weight_hh_l0" in published
     assert "joint.net.3.bias" in published
     published = {name.replace("joint.net", "joint_net"): value for name, value in published.items()}

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlassay.core.errors import BadFile
-from mlassay.tasks.speech.dataset import Entry, open_recordings
+from mlassay.tasks.speech.dataset import open_recordings
 from mlassay.tasks.speech.repack import LONGEST_S, SILENCE_S, joined, prepare
+from mlassay.training.rnnt.recordings import Entry
 from tests.tasks.speech.test_dataset import librispeech
 
 

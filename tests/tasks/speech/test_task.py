@@ -16,6 +16,7 @@ from mlassay.tasks.speech.dataset import PACKED
 from mlassay.tasks.speech.task import TASK, packed_card
 from mlassay.tasks.task import TaskRequest
 from mlassay.testing.task_check import check_task
+from mlassay.training.rnnt.digits import FOLDER
 from tests.tasks.small_profile import opened_small, predicted, scored, small_answers
 
 MODEL = str(PACKED / "digits-rnnt.onnx")
@@ -123,26 +124,26 @@ def test_the_wrong_rate_of_samples_fails() -> None:
 def test_card_belongs_to_the_packed_files() -> None:
     card = json.loads((PACKED / "digits-rnnt.json").read_text(encoding="utf-8"))
     text = (PACKED / "README.md").read_text(encoding="utf-8")
-    for key, name in (
-        ("model_sha256", "digits-rnnt.onnx"),
-        ("recordings_sha256", "digits.npz"),
-        ("transcripts_sha256", "digits.txt"),
+    for key, path in (
+        ("model_sha256", PACKED / "digits-rnnt.onnx"),
+        ("recordings_sha256", FOLDER / "digits.npz"),
+        ("transcripts_sha256", FOLDER / "digits.txt"),
     ):
-        assert hashlib.sha256((PACKED / name).read_bytes()).hexdigest() == card[key]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == card[key]
         assert card[key] in text
-    assert sum(path.stat().st_size for path in PACKED.iterdir()) < 2_000_000
+    assert sum(path.stat().st_size for folder in (PACKED, FOLDER) for path in folder.iterdir()) < 3_200_000
 
 
 def test_librispeech_with_a_model_of_one_s_own(tmp_path: Path) -> None:
     """A reference network in small, untrained: what it says is scored against LibriSpeech's words."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
-    from mlassay.tasks.speech import rnnt
-    from mlassay.tasks.speech.model import export
+    from mlassay.tasks.speech.model import REFERENCE, export
+    from mlassay.training.rnnt.model import Rnnt
 
     torch.manual_seed(1)
-    recipe = replace(rnnt.REFERENCE, encoder=16, prediction=8, joint=16)
-    export(rnnt.Rnnt(recipe), tmp_path / "m.onnx")
+    recipe = replace(REFERENCE, encoder=16, prediction=8, joint=16)
+    export(Rnnt(recipe), tmp_path / "m.onnx")
     folder = librispeech(tmp_path / "dev-clean", ["HELLO WORLD", "IT'S ME"])
     opened = TASK.open(TaskRequest(profile="rnnt", model=str(tmp_path / "m.onnx"), data=folder))
     assert opened.target is None

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlassay.tasks.speech.accuracy import word_error_rate
-from mlassay.tasks.speech.words import errors, side_by_side
+from mlassay.tasks.speech.words import side_by_side
+from mlassay.training.rnnt.wer import errors, word_error_rate
 
 FOUND = ["the cat sat", "", "one two three four", "a b c d e"]
 WANTED = ["the cat sat down", "hello", "one too three", "b c d e a"]

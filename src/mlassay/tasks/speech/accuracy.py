@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mlassay.tasks.answers import FirstAnswers, numbers
 from mlassay.tasks.speech.dataset import Recordings
-from mlassay.tasks.speech.labels import Labels
-from mlassay.tasks.speech.words import Compare, as_they_are, errors
+from mlassay.tasks.speech.words import Compare, as_they_are
 from mlassay.tasks.task import AccuracyResult, Answers, QualityTarget
-
-
-def word_error_rate(found: Sequence[str], wanted: Sequence[str]) -> float:
-    """Errors of all texts over words of all references: 0 is perfect, more than 1 is possible."""
-    wrong = sum(errors(ours.split(), theirs.split()) for ours, theirs in zip(found, wanted, strict=True))
-    total = sum(len(theirs.split()) for theirs in wanted)
-    return wrong / total if total else 0.0
+from mlassay.training.rnnt.labels import Labels
 
 
 def score(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mlassay.core.errors import SutFailure
 from mlassay.core.model import Run
 from mlassay.tasks.ragged import stacked
-from mlassay.tasks.speech.features import FeatureRule
-from mlassay.tasks.speech.labels import Labels
+from mlassay.training.rnnt.features import FeatureRule
+from mlassay.training.rnnt.labels import Labels
 
 
 def finish(outputs: Sequence[NDArray[Any]]) -> Sequence[Any]:

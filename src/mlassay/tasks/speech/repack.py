@@ -18,8 +18,8 @@ import numpy as np
 
 from mlassay.core.errors import BadFile
 from mlassay.core.fetch import make_once
-from mlassay.tasks.speech.dataset import Entry, duration_s, entries_of
-from mlassay.tasks.speech.sound import read_sound
+from mlassay.training.rnnt.recordings import Entry, duration_s, read_entries
+from mlassay.training.rnnt.sound import read_sound
 
 LONGEST_S, SILENCE_S, RATE_HZ = 30.0, 0.5, 16_000
 MANIFEST = "dev-all-repack.json"
@@ -31,7 +31,7 @@ def prepare(raw: Path, out: Path, *, told: Callable[[str], None] = lambda _: Non
 
     `raw` holds LibriSpeech's folders: dev-clean and dev-other. Interrupted, it goes on where it stopped.
     """
-    entries = sorted(entries_of(raw), key=lambda entry: entry.path.name)
+    entries = sorted(read_entries(raw), key=lambda entry: entry.path.name)
     missing = [entry.path.name for entry in entries if not entry.path.is_file()]
     if missing:
         raise BadFile(

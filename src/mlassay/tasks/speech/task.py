@@ -13,12 +13,12 @@ from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.speech import accuracy, dataset
 from mlassay.tasks.speech.dataset import LONGEST_S, PACKED, Recordings
-from mlassay.tasks.speech.features import FeatureRule
-from mlassay.tasks.speech.labels import CHARACTERS, SPOKEN_DIGITS, WHISPER_CHARACTERS, Labels
 from mlassay.tasks.speech.postprocess import Encoder, HearAndRun
-from mlassay.tasks.speech.words import Compare, as_they_are, can_normalise, whisper_words
+from mlassay.tasks.speech.words import WHISPER_CHARACTERS, Compare, as_they_are, can_normalise, whisper_words
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest
 from mlassay.tasks.wishes import chosen_profile, model_file, read_card, required_data
+from mlassay.training.rnnt.features import FeatureRule
+from mlassay.training.rnnt.labels import CHARACTERS, SPOKEN_DIGITS, Labels
 
 SMALL = Profile(
     name="small",

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mlassay.training.rnnt.labels import CHARACTERS, Labels
+from mlassay.training.rnnt.wer import errors
+
+WHISPER_CHARACTERS = Labels((*CHARACTERS.symbols, *"0123456789", "$", "¢", "£", "€", "%", "+", "-"))
+"""What the rule book's Whisper harness logs its texts in."""
+
 JOINED_AT_MOST = 3
 """Words that may be one word on the other side ("every one", "everyone")."""
 
@@ -63,16 +69,6 @@ def _taken(found: Sequence[str], wanted: Sequence[str]) -> tuple[int, int]:
         if "".join(found[:n]) == wanted[0]:
             return 1, min(n, len(found))
     return 1, 1
-
-
-def errors(found: Sequence[str], wanted: Sequence[str]) -> int:
-    """Fewest words to change, add or leave out to make one the other (Levenshtein)."""
-    row = list(range(len(found) + 1))
-    for count, word in enumerate(wanted, 1):
-        above, row[0] = row[0], count
-        for column, ours in enumerate(found, 1):
-            above, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, above + (ours != word))
-    return row[-1]
 
 
 def _compared(found: Sequence[str], wanted: Sequence[str], n_words: int) -> Compared:

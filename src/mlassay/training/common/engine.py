@@ -90,6 +90,10 @@ class TorchBenchmark(Generic[C]):
         """How many samples an epoch goes through, where that differs from the data's count."""
         return n_train
 
+    def make_order(self, n_train: int) -> EpochOrder:
+        """Which samples each step trains on."""
+        return EpochOrder(self.order_size(n_train), self.config.global_batch_size, self.around.seed, self.drop_last)
+
     def after_step(self) -> None:
         """Called once the optimiser has moved the weights (an average of weights, say)."""
 
@@ -145,9 +149,7 @@ class TorchBenchmark(Generic[C]):
         n_train, n_eval = self.load_data()
         if self.builds_after_data:
             self._build()
-        self.order = EpochOrder(
-            self.order_size(n_train), self.config.global_batch_size, self.around.seed, self.drop_last
-        )
+        self.order = self.make_order(n_train)
         torch.manual_seed(self.around.seed * 1_000_003 + self.around.rank)
         per_epoch = self.order.steps_per_epoch
         return Schedule(

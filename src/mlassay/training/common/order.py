@@ -13,7 +13,7 @@ from mlassay.core.errors import UsageError
 Indices = npt.NDArray[np.int64]
 
 
-@dataclass(slots=True)
+@dataclass
 class EpochOrder:
     """Global batches by step number. Stateless apart from a cache, so a resumed run sees the same order."""
 
@@ -40,10 +40,14 @@ class EpochOrder:
         """Sample numbers of the global batch of `step` (from 0)."""
         epoch, within = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch or self._permutation is None:
-            self._permutation = np.random.default_rng((self.seed, epoch)).permutation(self.n_samples)
+            self._permutation = self.permutation(epoch)
             self._epoch = epoch
         at = within * self.batch_size
         return self._permutation[at : at + self.batch_size]
+
+    def permutation(self, epoch: int) -> Indices:
+        """All samples of an epoch in the order in which they are used; a last batch that is left out may be missing."""
+        return np.random.default_rng((self.seed, epoch)).permutation(self.n_samples)
 
 
 def micro_batches(batch: Indices, rank: int, world_size: int, accumulation: int) -> list[Indices]:

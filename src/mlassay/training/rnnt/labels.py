@@ -24,10 +24,7 @@ class Labels:
 
 
 CHARACTERS = Labels((" ", *"abcdefghijklmnopqrstuvwxyz", "'"))
-"""The rule book's RNN-T: 28 characters; the network adds a blank as number 28."""
+"""The rule book's RNN-T for inference: 28 characters; the network adds a blank as number 28."""
 
 SPOKEN_DIGITS = Labels(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), " ")
-"""The packed model."""
-
-WHISPER_CHARACTERS = Labels((*CHARACTERS.symbols, *"0123456789", "$", "¢", "£", "€", "%", "+", "-"))
-"""What the rule book's Whisper harness logs its texts in."""
+"""The packed model, and the small profile of training."""

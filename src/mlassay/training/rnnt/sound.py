@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.errors import BadFile, MissingDependency
-from mlassay.tasks.speech.features import Waveform
+from mlassay.training.rnnt.features import Waveform
 
 _MU = 255.0
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mlassay.tasks.speech.rnnt import Rnnt
+from mlassay.training.rnnt.model import Rnnt
 
 NO_SYMBOL = -1
 """Fills the answer's beginning: the symbols stand at the end of its row."""
 
 
 class Greedy(nn.Module):
-    """(B, T, features) and (B,) rows -> (B, longest) symbols, the likeliest at each step."""
+    """(B, T, features) and (B,) rows -> (B, longest) symbols, the likeliest at each step; after so many it stops."""
 
     def __init__(self, model: Rnnt, *, longest: int, per_row: int = 30) -> None:
         super().__init__()
@@ -27,8 +27,8 @@ class Greedy(nn.Module):
         self.bias = nn.ParameterList(
             [getattr(rnn, f"bias_ih_l{k}") + getattr(rnn, f"bias_hh_l{k}") for k in range(self.layers)]
         )
-        self.longest, self.per_row, self.blank = longest, per_row, model.recipe.symbols
-        self.width, self.nothing = model.recipe.prediction, NO_SYMBOL
+        self.longest, self.per_row, self.blank = longest, per_row, model.shape.symbols
+        self.width, self.nothing = model.shape.prediction, NO_SYMBOL
 
     def forward(self, features: Tensor, length: Tensor) -> Tensor:
         heard, rows = self.encoder(features, length)
@@ -36,11 +36,12 @@ class Greedy(nn.Module):
         rows = rows.clamp(max=s)
         at = torch.zeros_like(rows)
         said_here = torch.zeros_like(rows)
-        h = torch.zeros([self.layers, b, self.width])
-        state = self.read(torch.zeros([b, self.width]), h, h)
+        said = torch.zeros_like(rows)
+        h = heard.new_zeros([self.layers, b, self.width])
+        state = self.read(h[0], h, h)
         out = torch.full_like(rows[:, None], self.nothing).expand(-1, self.longest)
-        while bool((at < rows).any()):
-            going = at < rows
+        while bool(((at < rows) & (said < self.longest)).any()):
+            going = (at < rows) & (said < self.longest)
             place = at.clamp(max=s - 1)[:, None, None].expand(-1, 1, heard.shape[2])
             now = heard.gather(1, place)[:, 0]
             best = self.joint(now, state[0]).argmax(1)
@@ -49,6 +50,7 @@ class Greedy(nn.Module):
             new = self.read(self.embed(symbol), state[1], state[2])
             state = self.chosen(speaks, new, state)
             out = torch.where(speaks[:, None], torch.cat([out[:, 1:], best[:, None]], 1), out)
+            said = said + speaks.to(said.dtype)
             said_here = torch.where(speaks, said_here + 1, torch.zeros_like(said_here))
             onward = (going & ~speaks) | (said_here >= self.per_row)
             at = at + onward.to(at.dtype)

@@ -1,0 +1,1 @@
+"""Speech recognition with RNN-T: LibriSpeech, or spoken digits in the small profile."""

@@ -1,0 +1,120 @@
+"""Recordings with transcripts, in the forms in which people have them on disk. Needs no torch.
+
+a LibriSpeech folder SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac (or .wav) with SPEAKER-CHAPTER.trans.txt beside them
+a manifest           JSON as the rule book's scripts write it: [{"transcript", "files": [{"fname"}],
+"original_duration"}]
+"""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlassay.core.errors import BadFile, MachineProblem, UsageError
+
+SOUNDS = (".flac", ".wav")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recording on disk; `length_s` is what a manifest says, None where only the file knows."""
+
+    path: Path
+    transcript: str
+    length_s: float | None = None
+
+    @property
+    def duration_s(self) -> float:
+        return duration_s(self.path) if self.length_s is None else self.length_s
+
+
+def short_entries(path: Path, longest_s: float) -> list[Entry]:
+    """Recordings shorter than `longest_s`; missing ones are listed in the error."""
+    entries = [e for e in read_entries(path) if e.length_s is None or e.length_s < longest_s]
+    missing = [entry.path.name for entry in entries if not entry.path.is_file()]
+    if missing or not entries:
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise BadFile(
+            path,
+            found=f"without {len(missing)} of {len(entries)} recordings: {shown}" if entries else "without recordings",
+            expected="all that the transcripts name",
+        )
+    return [entry for entry in entries if entry.duration_s < longest_s]
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """All that a folder's transcripts or a manifest names, whether it is there or not; words in small letters."""
+    return list(_manifest(path) if path.suffix == ".json" else _tree(path))
+
+
+def duration_s(path: Path) -> float:
+    """From the header alone."""
+    if path.suffix == ".wav":
+        try:
+            with wave.open(str(path)) as file:
+                return float(file.getnframes() / file.getframerate())
+        except (wave.Error, EOFError) as error:
+            raise BadFile(path, found=f"not readable as sound ({error})", expected="a complete WAV file") from error
+    samples_hz = _flac_header(path)
+    return samples_hz[0] / samples_hz[1]
+
+
+def _flac_header(path: Path) -> tuple[int, int]:
+    """Samples and rate from a FLAC file's first block (STREAMINFO: 20 bits of rate, 36 bits of samples)."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    packed = int.from_bytes(head[18:26], "big")
+    if head[:4] != b"fLaC" or len(head) < 26 or not packed >> 44:
+        raise BadFile(path, found="not a FLAC file", expected="FLAC")
+    return packed & (1 << 36) - 1, packed >> 44
+
+
+def _tree(folder: Path) -> Iterator[Entry]:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="name LibriSpeech's dev-clean folder or a manifest .json")
+    lists = sorted(folder.rglob("*.trans.txt"))
+    if not lists:
+        raise BadFile(folder, found="without *.trans.txt", expected="SPEAKER/CHAPTER/ folders as LibriSpeech has them")
+    for file in lists:
+        for number, line in enumerate(_text(file).splitlines(), 1):
+            name, space, words = line.partition(" ")
+            if not space or not words.strip():
+                raise BadFile(file, key=f"line {number}", found=repr(line[:40]), expected="a name and its words")
+            yield Entry(_sound_of(file.parent, name), words.strip().lower())
+
+
+def _sound_of(folder: Path, name: str) -> Path:
+    found = next((folder / (name + end) for end in SOUNDS if (folder / (name + end)).is_file()), None)
+    return found or folder / (name + SOUNDS[0])
+
+
+def _manifest(path: Path) -> Iterator[Entry]:
+    try:
+        records: Sequence[Any] = json.loads(_text(path))
+    except ValueError as error:
+        raise BadFile(path, found=f"not JSON ({error})", expected="a list of recordings") from error
+    for number, record in enumerate(records):
+        try:
+            words, name = record["transcript"], record["files"][-1]["fname"]
+            length_s = float(record["original_duration"])
+        except (TypeError, KeyError, IndexError, ValueError) as error:
+            raise BadFile(
+                path,
+                key=f"[{number}]",
+                found="a record of another form",
+                expected="transcript, files[].fname, original_duration",
+            ) from error
+        yield Entry(path.parent / name, str(words).lower(), length_s)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadFile(path, found="not UTF-8 text", expected="transcripts") from error
+    except OSError as error:
+        raise MachineProblem(f"{path} cannot be read: {error.strerror}") from error
