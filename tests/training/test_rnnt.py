@@ -252,7 +252,7 @@ def test_recognition_stops_after_the_longest():
 
 @pytest.mark.slow
 def test_a_short_run_learns():
-    benchmark = make(encoder=64, joint=64, target=0.6, max_epochs=80.0)
+    benchmark = make(encoder=64, joint=64, target=0.8, max_epochs=30.0)
     outcome = train(benchmark, clock=RealClock(), emit=lambda e: None)
     assert outcome.status is Status.SUCCESS, outcome.reason
 
