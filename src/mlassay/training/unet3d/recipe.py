@@ -111,5 +111,6 @@ def recipe() -> Recipe:
             "decay_factor",
             "momentum",
             "weight_decay",
+            "windows_at_once",
         ),
     )
