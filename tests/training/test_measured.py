@@ -14,6 +14,8 @@ def test_each_measurement_is_of_the_present_target_and_says_how_many_runs_it_has
         assert found.target == recipe(name).profiles["small"]().target, name
         assert len(found.seeds) == found.n
         assert len(set(found.seeds)) == found.n
+        assert len(found.cpu_s) in (0, found.n)
+        assert all(0 < s <= (1800 if name == "minigo" else 600) for s in found.cpu_s), name  # 15 and 5 minutes, 2 cores
         assert found.command.startswith(f"mlassay train {name} --runs 5 --seed 1")
         assert found.n >= 5 or f"{found.n} of 5 seeds" in found.note
         assert max(found.epochs) <= recipe(name).profiles["small"]().max_epochs

@@ -43,6 +43,12 @@ def test_the_references_have_the_published_sizes(make, config, size):
         assert count_parameters(make(config())) == size
 
 
+def test_gnmt_starts_between_the_bounds_of_its_configuration():
+    for c in (recipes.gnmt_small(), dataclasses.replace(recipes.gnmt_small(), init_bound=0.1)):
+        weights = Gnmt(c).both_ways.weight_hh_l0.detach().abs()
+        assert 0.95 * c.init_bound < float(weights.max()) <= c.init_bound
+
+
 @pytest.mark.parametrize(
     ("n", "en", "de"),
     [

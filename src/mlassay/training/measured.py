@@ -11,12 +11,17 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """Runs of one small profile with one configuration; `epochs` are the points at which the target was met."""
+    """Runs of one small profile with one configuration; `epochs` are the points at which the target was met.
+
+    `cpu_s` are the processor seconds of each run, data and evaluations included, where they were taken. Other work on
+    the machine lengthens the wall time severalfold, these only a little.
+    """
 
     target: float
     command: str
     seeds: tuple[int, ...]
     epochs: tuple[float, ...]
+    cpu_s: tuple[float, ...] = ()
     note: str = ""
 
     @property
@@ -39,7 +44,12 @@ def measured() -> dict[str, Convergence]:
     text = (files("mlassay.training") / "measured.toml").read_text(encoding="utf-8")
     return {
         name: Convergence(
-            entry["target"], entry["command"], tuple(entry["seeds"]), tuple(entry["epochs"]), entry.get("note", "")
+            entry["target"],
+            entry["command"],
+            tuple(entry["seeds"]),
+            tuple(entry["epochs"]),
+            tuple(entry.get("cpu_s", ())),
+            entry.get("note", ""),
         )
         for name, entry in tomllib.loads(text).items()
     }

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from mlassay.training.translation.data import PAD
 from mlassay.training.translation.recipe import TranslationConfig
 
-INIT_BOUND = 0.1
-
 
 class BahdanauAttention(nn.Module):
     """score = v̂·tanh(W q + U k + b), where v is rescaled to a learned length that starts at 1/√width."""
@@ -47,7 +45,7 @@ class Gnmt(nn.Module):
         self.classifier = nn.Linear(h, c.vocabulary)
         self.dropout = nn.Dropout(c.dropout)
         for p in self.parameters():
-            nn.init.uniform_(p, -INIT_BOUND, INIT_BOUND)
+            nn.init.uniform_(p, -c.init_bound, c.init_bound)
         nn.init.constant_(self.attention.length, 1 / math.sqrt(h))
         nn.init.zeros_(self.attention.bias)
 

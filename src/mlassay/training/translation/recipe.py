@@ -24,6 +24,7 @@ class TranslationConfig:
     n_heads: int = 16
     ffn: int = 4096
     dropout: float = 0.1
+    init_bound: float = 0.1  # GNMT: weights start between -bound and bound
     max_pieces: int = 256
     global_batch_size: int = 128  # sentences; about 4096 pieces
     gradient_accumulation_steps: int = 1
@@ -108,6 +109,7 @@ def gnmt_small() -> TranslationConfig:
         hidden=96,
         n_layers=2,
         dropout=0.0,
+        init_bound=0.33,  # 0.1·√(1024/96): as wide for the narrow layers as 0.1 is for the reference's
         max_pieces=80,
         global_batch_size=64,
         learning_rate=4e-3,
