@@ -105,6 +105,9 @@ def gnmt_small() -> TranslationConfig:
     return replace(
         gnmt_reference(),
         data_format="numbers",
+        n_numbers=6_000,
+        n_eval_numbers=200,
+        below=10_000,
         vocabulary=96,
         hidden=96,
         n_layers=2,
@@ -118,7 +121,7 @@ def gnmt_small() -> TranslationConfig:
         extra_pieces=50,
         max_epochs=8.0,
         eval_every_epochs=0.5,
-        target=95.0,
+        target=99.0,
     )
 
 
