@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlassay.core.enums import Division, Mode, Scenario
-from mlassay.core.errors import RuleViolation, UsageError
+from mlassay.core.errors import BadFile, RuleViolation, UsageError
 from mlassay.rules.reader import load_round
 from mlassay.submission.checker import check
 from mlassay.submission.pack import plan_pack
@@ -135,6 +135,17 @@ def test_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert sums[0] == sums[1]
     assert (tmp_path / "one-manifest.json").read_bytes() == (tmp_path / "two-manifest.json").read_bytes()
     assert check(tmp_path / "one.tar.gz").findings == check(tmp_path / "one").findings == ()
+
+
+def test_a_folder_stands_for_the_runs_in_it(tmp_path: Path) -> None:
+    """`mlassay run --mode submission` leaves accuracy/ and performance/run_1/ in one folder."""
+    runs = both(tmp_path / "mine", "v5.1", SMALL, SS, accuracy=DICE)
+    asked = request(tmp_path, "v5.1")
+    apart, together, twice = (plan_pack(r, asked) for r in (runs, [tmp_path / "mine"], [*runs, tmp_path / "mine"]))
+    assert set(apart.files) == set(together.files) == set(twice.files)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(BadFile, match="no run folder"):
+        plan_pack([tmp_path / "none"], asked)
 
 
 def test_an_edge_scenario_is_inferred_when_it_may_be(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def pack(
 ) -> int:
     """Pack run folders into the submission tree of a round.
 
+    A folder of several runs, such as that of `mlassay run --mode submission`, stands for all of them.
+
     The tree is checked before anything is written; what would be rejected is refused. Accuracy logs are truncated with
     their hash, the whole ones stay beside the tree, and a manifest lists the SHA-256 of every file.
     """

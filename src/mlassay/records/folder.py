@@ -229,6 +229,17 @@ class Run:
         return found
 
 
+def runs_within(path: Path) -> list[Path]:
+    """The run folders that a folder stands for: itself, or those of a submission run, an audit, a set of scenarios.
+
+    No run within: the folder itself, so that opening it names what is wrong.
+    """
+    if (path / RUN_JSON).is_file() or path.name == RUN_JSON:
+        return [path]
+    found = (p.parent for depth in ("*", "*/*", "*/*/*") for p in path.glob(f"{depth}/{RUN_JSON}"))
+    return sorted(found) or [path]
+
+
 def open_run(path: Path | str) -> Run:
     """Open a run folder, or the run.json in it. Raises BadFile for what is none."""
     path = Path(path)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from mlassay.core.enums import Division, Mode, Scenario
 from mlassay.core.errors import RuleViolation, UsageError
-from mlassay.records.folder import ACCURACY_TXT, TEST_KEY, Run, open_run
+from mlassay.records.folder import ACCURACY_TXT, TEST_KEY, Run, open_run, runs_within
 from mlassay.records.loadgen_log.write import ACCURACY, DETAIL, SUMMARY
 from mlassay.records.replay_file import FOLDER, kept_text
 from mlassay.rules.reader import load_round
@@ -95,7 +95,7 @@ class PlanTree(Tree):
 
 
 def plan_pack(runs: Sequence[Path], request: PackRequest) -> Plan:
-    """Compose the tree from run folders and hold it against the rules. Nothing is written.
+    """Compose the tree from run folders, or folders of them, and hold it against the rules. Nothing is written.
 
     Raises UsageError or RuleViolation for runs that cannot belong to such a submission.
     """
@@ -107,7 +107,8 @@ def plan_pack(runs: Sequence[Path], request: PackRequest) -> Plan:
         raise RuleViolation(
             f"{round_.name} has no {request.division.value} division; it has {names}", clause="divisions"
         )
-    opened = [_fitting(open_run(path), round_, request) for path in runs]
+    folders = dict.fromkeys(folder for path in runs for folder in runs_within(path))  # each once
+    opened = [_fitting(open_run(path), round_, request) for path in folders]
     plan = Plan(round_.name)
     places = _Places(round_, request)
     system_json, suites = system_text(request, round_)
