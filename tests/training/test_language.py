@@ -47,6 +47,13 @@ def test_bert_large_has_the_published_size():
         assert count_parameters(BertModel(bert_recipe.reference())) == 336_226_108
 
 
+def test_bert_starts_as_wide_as_its_configuration_says():
+    for c in (bert_recipe.small(), dataclasses.replace(bert_recipe.small(), init_std=0.02)):
+        weights = BertModel(c).token.weight.detach()
+        assert float(weights.abs().max()) <= 2 * c.init_std  # cut at two of them
+        assert 0.8 < float(weights.std()) / c.init_std < 0.95  # which leaves 0.88
+
+
 def test_berts_interval_follows_the_rounds_formula():
     assert bert_recipe.reference().eval_interval_samples == 225_000
     assert dataclasses.replace(bert_recipe.reference(), global_batch_size=448).eval_interval_samples == 150_000

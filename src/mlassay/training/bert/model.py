@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from mlassay.training.bert.recipe import BertConfig
 
-INIT_STD = 0.02
-
 
 class Layer(nn.Module):
     """Attention and feed-forward, each added and then normalised."""
@@ -49,7 +47,7 @@ class BertModel(nn.Module):
         self.sentence = nn.Linear(c.hidden, 2) if c.next_sentence else None
         for p in self.parameters():
             if p.dim() > 1:
-                nn.init.trunc_normal_(p, 0.0, INIT_STD, -2 * INIT_STD, 2 * INIT_STD)
+                nn.init.trunc_normal_(p, 0.0, c.init_std, -2 * c.init_std, 2 * c.init_std)
         for m in self.modules():
             if isinstance(m, nn.Linear):
                 nn.init.zeros_(m.bias)
