@@ -1,17 +1,20 @@
 """Our Offline throughput and SingleStream latency beside the runtime's own bare loop, in turns, in one run.
 
-    python benchmarks/inference.py              packed classifier and detector, ONNX Runtime (and OpenVINO)
+    python benchmarks/inference.py              packed classifier and detector, and ResNet-50 where PyTorch is
+    python benchmarks/inference.py --task image-classification:resnet50:random     ResNet-50 alone, with random weights
     python benchmarks/inference.py --task object-detection --threads 2 --seconds 5 --rounds 7 --json
 
-Both sides run the same model file with the same threads on the same samples. The bare loop is what a person would
-write: a session in a for loop over a list of inputs, with a clock around each call. Ratios are medians over the
-rounds, of the throughput and, for a machine that does other things too, of the processor time a sample; the two sides
-take turns, and take turns in going first, so that a machine that slows down slows both.
+On ONNX Runtime, and on OpenVINO where it is installed. Both sides run the same model file with the same threads on
+the same samples. The bare loop is what a person would write: a session in a for loop over a list of inputs, with a
+clock around each call. Ratios are medians over the rounds, of the throughput and, for a machine that does other
+things too, of the processor time a sample; the two sides take turns, and take turns in going first, so that a machine
+that slows down slows both.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -38,6 +41,8 @@ from mlassay.tasks import task_registry
 from mlassay.tasks.task import OpenTask, TaskRequest
 
 NS = 1_000_000_000
+IN_MEMORY = 128
+"""Pictures of noise that the full-size model is asked about."""
 
 
 class Rate(NamedTuple):
@@ -158,6 +163,7 @@ def compare(opened: OpenTask, name: str, options: dict[str, Any], args: argparse
     gaps = [o - b for o, b in zip(rows["our_p90_us"], rows["bare_p90_us"], strict=True)]
     return {
         "task": opened.name,
+        "model": opened.model.name,
         "backend": name,
         **middle,
         "throughput_ratio": statistics.median(ratios),
@@ -272,9 +278,19 @@ def decoding(args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def subjects() -> list[str]:
+    """Packed models answer in less than a millisecond, the full-size classifier takes tens of them."""
+    found = ["image-classification", "object-detection"]
+    if importlib.util.find_spec("torch") and importlib.util.find_spec("onnx"):
+        found.append("image-classification:resnet50:random")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", action="append", help="default: image-classification and object-detection")
+    parser.add_argument(
+        "--task", action="append", help="TASK, or TASK:PROFILE:MODEL as in mlassay run; may be repeated"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="for each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -290,8 +306,10 @@ def main() -> None:
         runtimes.append(("openvino", {"threads": args.threads, "streams": 1}))
     except ModuleNotFoundError:
         pass
-    for task in args.task or ["image-classification", "object-detection"]:
-        opened: OpenTask = task_registry.load(task).open(TaskRequest())
+    for subject in args.task or subjects():
+        task, profile, model = (*subject.split(":"), "", "")[:3]
+        request = TaskRequest(profile=profile, model=model, performance_count=IN_MEMORY if model else 0)
+        opened: OpenTask = task_registry.load(task).open(request)
         for name, options in runtimes:
             row = compare(opened, name, options, args)
             if name == "openvino" and (tool := benchmark_app(opened, args)):
@@ -315,7 +333,7 @@ def main() -> None:
 
 def show(row: dict[str, Any]) -> None:
     low, high = row["throughput_ratio_range"]
-    print(f"{row['task']} on {row['backend']}")
+    print(f"{row['task']}, {row['model']} on {row['backend']}")
     print(
         f"  Offline       ours {row['our_sps']:>9.1f}/s   bare loop {row['bare_sps']:>9.1f}/s"
         f"   ratio {row['throughput_ratio']:.3f} ({low:.3f} to {high:.3f})"
