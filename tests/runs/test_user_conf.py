@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from mlassay.core.settings import Server
 from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
 from mlassay.runs.request import RunRequest
-from mlassay.runs.user_conf import confs_of, laid_over, with_expectations
+from mlassay.runs.user_conf import confs_of, laid_over, overruled, with_expectations
 
 
 def settings_with(folder: Path, user: str, audit: str = "", division: Division = Division.CLOSED) -> object:
@@ -55,3 +56,24 @@ def test_closed_refuses_a_changed_bound_and_names_the_line(tmp_path: Path) -> No
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"user\.conf"):
         settings_with(tmp_path, "*.Server.target_qps = fast\n")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "asked", "laid", "said"),
+    [
+        (Scenario.SERVER, {"target_qps": 100.0}, {"target_qps": 40.0}, "target_qps 40 is taken, not the 100 asked for"),
+        (
+            Scenario.SINGLE_STREAM,
+            {"expected_latency_ns": 2_000_000},
+            {"expected_latency_ns": 300_000},
+            "target_latency 0.3 ms is taken, not the 2 ms asked for",
+        ),
+        (Scenario.SERVER, {}, {"target_qps": 40.0}, ""),
+        (Scenario.SERVER, {"target_qps": 40.0}, {"target_qps": 40.0}, ""),
+    ],
+)
+def test_a_file_does_not_win_in_silence(
+    scenario: Scenario, asked: dict[str, Any], laid: dict[str, Any], said: str
+) -> None:
+    found = overruled(Wishes(scenario=scenario, **asked), Wishes(scenario=scenario, **laid))
+    assert "".join(found).removeprefix("user.conf's ") == said

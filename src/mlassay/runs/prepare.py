@@ -24,7 +24,7 @@ from mlassay.rules.resolve import resolve
 from mlassay.rules.wishes import Wishes
 from mlassay.runs.opened import open_task, with_backend
 from mlassay.runs.request import RunRequest
-from mlassay.runs.user_conf import confs_of, laid_over, with_expectations
+from mlassay.runs.user_conf import confs_of, laid_over, overruled, with_expectations
 from mlassay.runs.worker import PredictFactory
 from mlassay.stats.percentile import percentile
 from mlassay.tasks.task import OpenTask
@@ -95,12 +95,14 @@ def prepare(request: RunRequest, *, task: OpenTask | None = None, sut: SUT | Non
     request = with_backend(request)
     task = task or open_task(request)
     confs = confs_of(request)
-    wishes = with_expectations(_short_if_asked(_wishes_of(request, task)), confs)
+    asked = _short_if_asked(_wishes_of(request, task))
+    wishes = with_expectations(asked, confs)
+    disputed = overruled(asked, wishes)
     laid_over(resolve(wishes), wishes, confs)  # refuse what the rules refuse before anything is loaded
     sut = sut or make_sut(request, task.model)
     wishes, probed = _probe(wishes, task, sut)
     settings = laid_over(resolve(wishes), wishes, confs)
-    warnings = tuple(f"{conf.path}, {warning}" for conf in confs for warning in conf.warnings)
+    warnings = tuple(f"{conf.path}, {warning}" for conf in confs for warning in conf.warnings) + disputed
     return Prepared(request=request, task=task, sut=sut, settings=settings, probed=probed, conf_warnings=warnings)
 
 

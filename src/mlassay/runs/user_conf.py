@@ -43,6 +43,17 @@ def with_expectations(wishes: Wishes, confs: Sequence[Conf]) -> Wishes:
     return wishes
 
 
+def overruled(asked: Wishes, laid: Wishes) -> tuple[str, ...]:
+    """What the user asked for and a file said otherwise, in words: the file wins, but not in silence."""
+    said = []
+    if asked.target_qps is not None and asked.target_qps != laid.target_qps:
+        said.append(f"user.conf's target_qps {laid.target_qps:g} is taken, not the {asked.target_qps:g} asked for")
+    if asked.expected_latency_ns is not None and asked.expected_latency_ns != laid.expected_latency_ns:
+        ms = [(w.expected_latency_ns or 0) / NS_PER_MS for w in (laid, asked)]
+        said.append(f"user.conf's target_latency {ms[0]:g} ms is taken, not the {ms[1]:g} ms asked for")
+    return tuple(said)
+
+
 def laid_over(settings: Settings, wishes: Wishes, confs: Sequence[Conf]) -> Settings:
     """The settings with the files on top. Raises RuleViolation for a line that closed does not allow."""
     if not confs:

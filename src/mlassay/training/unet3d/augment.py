@@ -25,7 +25,7 @@ def largest_parts(labels: NDArray[np.uint8], n: int = 2) -> dict[int, list[Slice
     try:
         from scipy import ndimage
     except ModuleNotFoundError as error:
-        raise MissingDependency("scipy", extra="training", why="it finds the connected parts of a tumour") from error
+        raise MissingDependency("scipy", extra="training-data", why="it finds a tumour's connected parts") from error
     found: dict[int, list[Slices]] = {}
     for mark in np.unique(labels[labels > 0]):
         parts = ndimage.find_objects(ndimage.label(labels == mark)[0])
