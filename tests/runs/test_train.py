@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,14 +20,16 @@ from mlassay.core.enums import Division
 from mlassay.core.errors import BadFile, MachineProblem, RuleViolation, UnknownName, UsageError
 from mlassay.records.mllog import Flavour, read_log
 from mlassay.records.training_run import read_run
+from mlassay.runs import training_resume
 from mlassay.runs.score import score_tree
 from mlassay.runs.train import train_benchmark
 from mlassay.runs.train_all import Failed, train_all
 from mlassay.runs.training_log import LogSink, repair_tail
+from mlassay.runs.training_record import checkpoint_path
 from mlassay.runs.training_request import TrainRequest
-from mlassay.runs.training_resume import resume
+from mlassay.runs.training_resume import position_of, resume, saver
 from mlassay.submission.checker import check
-from mlassay.training.loop import Status
+from mlassay.training.loop import Position, Status
 from tests.training.tiny import fashion_like
 
 pytestmark = pytest.mark.torch
@@ -246,6 +249,25 @@ def test_killing_a_run_leaves_it_readable_incomplete_and_resumable(tmp_path):
     run = read_run(log)
     assert (run.status, run.resumed, run.problems) == ("success", True, ())
     assert sum(e.key == "run_start" for e in read_log(log).events) == 1
+
+
+def test_a_kill_between_checkpoint_and_position_leaves_the_pair_before(tmp_path, monkeypatch):
+    log = tmp_path / "result_0.txt"
+    keeps = SimpleNamespace(save=lambda path: path.write_text("weights"))
+    save = saver(log, keeps, SimpleNamespace(wall_offset_ns=0))
+    save(Position(10, 100, 1))
+    save(Position(20, 200, 1))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["result_0.20.checkpoint", "result_0.position.json"]
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_resume, "atomic_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(Position(30, 300, 1))
+    position = position_of(tmp_path / "result_0.position.json", 0)
+    assert position.step == 20
+    assert checkpoint_path(log, position.step).read_text() == "weights"
 
 
 MOMENTS = {

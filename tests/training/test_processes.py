@@ -158,7 +158,7 @@ def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, name, before, afte
     step, record = cut_off(tmp_path, before, name, data, [*settings, "parallel=fsdp", "max_steps=20000"])
     body = json.loads(record.read_text())
     assert body["status"] == "running"
-    saved = torch.load(record.with_suffix(".checkpoint"), weights_only=True)["model"]
+    saved = torch.load(record.with_name(f"result_0.{step}.checkpoint"), weights_only=True)["model"]
     assert all(("lora_" in key) == (name == "llama2_70b_lora") for key in saved)
     n_train = read_log(record.with_suffix(".txt")).first("train_samples").value
     end = f"{(step + 10) / (n_train // 16):.9f}"

@@ -55,8 +55,19 @@ def finish(path: Path, record: Mapping[str, Any], outcome: TrainingOutcome) -> N
     body = dataclasses.asdict(outcome)
     body["final_loss"] = outcome.final_loss if outcome.final_loss == outcome.final_loss else None
     write_record(path, {**record, **body, "status": outcome.status.value})
-    for suffix in (".checkpoint", ".position.json"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
+    path.with_suffix(".position.json").unlink(missing_ok=True)
+    drop_checkpoints(path)
+
+
+def checkpoint_path(path: Path, step: int) -> Path:
+    """Beside the log: result_0.1200.checkpoint. It counts once the position names its step."""
+    return path.with_name(f"{path.stem}.{step}.checkpoint")
+
+
+def drop_checkpoints(path: Path, *, but: Path | None = None) -> None:
+    for old in path.parent.glob(f"{path.stem}.*.checkpoint*"):
+        if old != but:
+            old.unlink(missing_ok=True)
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from mlassay.core.errors import UsageError
 from mlassay.records.atomic import atomic_write, refuse
 from mlassay.rules.training_scoring import round_or_none
 from mlassay.runs.training_log import LogSink
-from mlassay.runs.training_record import finish, is_cut_off, request_from
+from mlassay.runs.training_record import checkpoint_path, drop_checkpoints, finish, is_cut_off, request_from
 from mlassay.runs.training_request import configure
 from mlassay.runs.training_rules import flavour_of
 from mlassay.runs.training_setup import Maker, loop_settings, set_threads, terminated_like_interrupted
@@ -53,14 +53,13 @@ def _resume_one(record_path: Path, show: ShowProgress | None, clock: Clock, here
     config, _ = configure(chosen, request)
     set_threads(request.threads)
     maker = Maker(chosen, config, request, here, int(record["seed"]))
-    benchmark = _Restoring(maker.make(), path.with_suffix(".checkpoint"))
+    position = position_of(path.with_suffix(".position.json"), time.time_ns() - clock.now_ns())
+    benchmark = _Restoring(maker.make(), checkpoint_path(path, position.step))
     if not here.leads:
-        position = position_of(path.with_suffix(".position.json"), time.time_ns() - clock.now_ns())
         return follow(maker, benchmark, clock, position)
     sink = LogSink(
         path, benchmark.spec, clock, flavour=flavour_of(round_or_none(request.round)), seed=maker.seed, append=True
     )
-    position = position_of(path.with_suffix(".position.json"), sink.wall_offset_ns)
     try:
         outcome = train(
             benchmark,
@@ -106,11 +105,11 @@ def follow(maker: Maker, benchmark: Benchmark, clock: Clock, position: Position 
 
 
 def saver(path: Path, benchmark: Any, sink: LogSink) -> Callable[[Position], None]:
-    """Checkpoint and position replace their forerunners only when complete."""
+    """A checkpoint has its step in its name; the position, written whole, is what makes it count."""
 
     def save(position: Position) -> None:
-        target = path.with_suffix(".checkpoint")
-        temporary = path.with_suffix(".checkpoint.tmp")
+        target = checkpoint_path(path, position.step)
+        temporary = target.with_name(target.name + ".tmp")
         try:
             benchmark.save(temporary)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
@@ -125,6 +124,7 @@ def saver(path: Path, benchmark: Any, sink: LogSink) -> Callable[[Position], Non
             "evaluations": [dataclasses.asdict(e) for e in position.evaluations],
         }
         atomic_write(path.with_suffix(".position.json"), json.dumps(body))
+        drop_checkpoints(path, but=target)
 
     return save
 
