@@ -39,7 +39,7 @@ def test_listing_and_help_load_no_torch():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["train", "resnat"], "unknown training benchmark 'resnat'\n  next: did you mean resnet?"),
+        (["train", "resnat"], "unknown training benchmark 'resnat'\n  next: did you mean resnet"),
         (["train", "ncf", "--set", "target"], "--set is 'target'; expected KEY=VALUE"),
         (["train", "ncf", "--time-limit", "soon"], "--time-limit: 'soon' is not a duration"),
         (["train", "ncf", "--round", "v9"], "unknown training round 'v9'"),
