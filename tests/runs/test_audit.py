@@ -326,6 +326,21 @@ def test_token_consistency(sut: type[Writes], failed: set[str], tmp_path: Path) 
     assert {c.id for c in found.values() if not c.passed} == failed
 
 
+@pytest.mark.parametrize(
+    ("sut", "share", "sure"),
+    [(Writes, 1 / 16, False), (Writes, 1.0, True), (writes(tokens=(7, 8, 0, 0, 0)), 1 / 16, True)],
+)
+def test_few_answers_condemn_but_do_not_clear(sut: type[Writes], share: float, sure: bool, tmp_path: Path) -> None:
+    on = task(Generation(ends=(0,), most=8))
+    found = audited(sut, "TEST06", tmp_path, scenario=SRV, round_name="v4.0", on=on, share=share)
+    assert found["eos"].sure == sure, found["eos"].text
+
+
+def test_official_speeds_keep_the_interval_of_the_figure_of_merit(tmp_path: Path) -> None:
+    found = audited(Honest, "TEST05", tmp_path, official=True)["speed"]
+    assert "(99 % sure: " in found.text
+
+
 def test_offline_reports_no_first_tokens(tmp_path: Path) -> None:
     on = task(Generation(ends=(0,), most=8))
     found = audited(Writes, "TEST06", tmp_path, scenario=OFF, round_name="v4.0", on=on)

@@ -84,8 +84,8 @@ def audit(
     """Run the compliance tests on the system that made the run folder `run`, and verify them.
 
     `sut`: the same code as in `mlassay.run`, for runs of own code. `tests` empty: those that `round` (the run's own
-    round by default) wants of the benchmark. `until_sure`:
-    begin with short tests and lengthen them only until each verdict is 99 % sure. Raises MlassayError subclasses.
+    round by default) wants of the benchmark. `until_sure`: begin with short
+    tests and lengthen them only until each verdict is 99 % sure. Raises MlassayError subclasses.
 
     >>> mlassay.audit("runs/first", sut=my_function, tests=["TEST01", "TEST04"]).passed
     """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Spec, Surroundings, Target
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,27 +132,18 @@ def _hyperparameters(c: RnntConfig) -> dict[str, object]:
 def make(config: RnntConfig, profile: str, around: Surroundings) -> Benchmark:
     from mlassay.training.rnnt.train import RnntTraining
 
-    spec = Spec(
-        benchmark="rnnt",
-        log_id="rnnt",
-        profile=profile,
-        targets=(Target("WER", config.target, higher_is_better=False),),
-        global_batch_size=config.global_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        hyperparameters=_hyperparameters(config),
-        config=asdict(config),
-    )
+    targets = (Target("WER", config.target, higher_is_better=False),)
+    spec = spec_of(config, "rnnt", profile, targets, _hyperparameters(config))
     return RnntTraining(config, spec, around)
 
 
 def recipe() -> Recipe:
-    profiles: dict[str, Any] = {"reference": reference, "small": small}
     return Recipe(
         name="rnnt",
         area="speech recognition",
         summary="RNN-T on LibriSpeech; small: two layers on spoken digits",
         log_id="rnnt",
-        profiles=profiles,
+        profiles={"reference": reference, "small": small},
         make=make,
         free_keys=(
             "global_batch_size",

@@ -6,6 +6,7 @@ KiTS19: 210 pairs case_00000_x.npy (image, scaled, float32) and case_00000_y.npy
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ EVAL_NUMBERS = (
     0, 3, 5, 6, 12, 24, 34, 41, 44, 49, 52, 56, 61, 65, 66, 70, 76, 78, 80, 84, 86, 87, 92, 111, 112, 125, 128, 138,
     157, 160, 161, 162, 169, 171, 176, 185, 187, 189, 198, 203, 206, 207,
 )  # fmt: skip
-"""The 42 cases that judge, fixed by the rule book; inference has the same."""
+"""The 42 cases that judge: the inference task's. Training's own list was not seen, and is taken to be the same."""
 
 
 class VolumeSource(Protocol):
@@ -40,14 +41,14 @@ class VolumeSource(Protocol):
         ...
 
 
-class _Parts:
+class _Parts(ABC):
     """Connected parts are looked for once a volume."""
 
     def __init__(self) -> None:
         self._found: dict[int, dict[int, list[Slices]]] = {}
 
-    def train_volume(self, index: int) -> Volume:
-        raise NotImplementedError
+    @abstractmethod
+    def train_volume(self, index: int) -> Volume: ...
 
     def train_parts(self, index: int) -> dict[int, list[Slices]]:
         if index not in self._found:
