@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from mlassay.tasks.checkpoint import export_onnx
 from mlassay.tasks.generation.llama import may_see
+from mlassay.tasks.speech.reference import DECODER, ENCODER
 from mlassay.tasks.speech.whisper import Whisper
-
-ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 
 
 class Hearing(nn.Module):
