@@ -11,6 +11,7 @@ from mlassay.cli.main import main
 from mlassay.tasks import task_registry
 from tests.tasks.medical_segmentation.kits_folder import kits
 from tests.tasks.object_detection.coco_folder import coco_2017, scenes_as_coco
+from tests.training.tiny import movielens_like
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -52,6 +53,24 @@ def test_prepare_and_verify_what_was_prepared(tmp_path: Path, capsys: pytest.Cap
     assert code == 0
 
 
+def test_the_data_of_a_training_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    code, out, _ = told(capsys, "verify", "ncf", "--data", str(movielens_like(tmp_path)))
+    assert code == 1
+    assert out.splitlines()[:2] == [f"MovieLens-20M in {tmp_path}: not as published", "  30 users"]
+    code, _, err = told(capsys, "verify", "ncf", "--data", str(tmp_path), "-o", "mf_dims=3")
+    assert code == 2
+    assert "unknown setting 'mf_dims'" in err
+    code, _, err = told(capsys, "verify", "nfc", "--data", str(tmp_path))
+    assert (code, err.splitlines()) == (
+        2,
+        ["error: unknown task or training benchmark 'nfc'", "  next: did you mean ncf?"],
+    )
+    code, _, err = told(capsys, "prepare", "ncf", "--data", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "the data of ncf need no preparation" in err
+
+
 @pytest.mark.parametrize("task", task_registry.names())
 def test_every_task_can_verify_and_prepares_or_says_why_not(
     task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -71,7 +90,7 @@ def test_every_task_can_verify_and_prepares_or_says_why_not(
     ("words", "message"),
     [
         (["prepare", "recommendation", "--data", ".", "--out", "x"], "the data of recommendation need no preparation"),
-        (["verify", "object-detektion", "--data", "."], "unknown task 'object-detektion'"),
+        (["verify", "object-detektion", "--data", "."], "unknown task or training benchmark 'object-detektion'"),
         (["verify", "recommendation", "--data", "/nowhere"], "there is no folder /nowhere"),
     ],
 )

@@ -19,6 +19,7 @@ from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.dlrm import data as dlrm_data
 from mlassay.training.dlrm import recipe as recipes
+from mlassay.training.dlrm import verify as published
 from mlassay.training.dlrm.model import Cross, DlrmNet
 from mlassay.training.dlrm.train import area_under_curve
 from mlassay.training.loop import Status, train
@@ -152,3 +153,24 @@ def test_spoilt_arrays_are_named(tmp_path, spoil, message):
 def test_too_small_an_index_is_named(tmp_path):
     with pytest.raises(BadFile, match="is 3 packages; expected a whole distribution"):
         dlrm_data.load("debian", index(tmp_path / "Packages", 3), 6, recipes.DEBIAN_ROWS, (1,) * 8)
+
+
+@pytest.mark.parametrize("name", ["dlrm", "dlrm_dcnv2"])
+def test_criteo_arrays_are_verified(tmp_path, monkeypatch, name):
+    config = recipe(name).profiles["reference"]()
+    check = recipe(name).verify
+    criteo(tmp_path, config.hots)
+    report = check(tmp_path, config)
+    assert report.counts == {"training rows": 64, "evaluation rows": 64}
+    assert [p.found for p in report.problems] == ["64 evaluation rows"]
+    monkeypatch.setattr(published, "PUBLISHED", {"evaluation rows": 64})
+    assert check(tmp_path, config).complete
+    np.save(tmp_path / "eval_labels.npy", np.full(64, 2))
+    (problem,) = check(tmp_path, config).problems
+    assert str(problem) == f"{tmp_path / 'eval_labels.npy'} is not only 0 and 1; expected 0 or 1"
+    dense = np.load(tmp_path / "train_dense.npy")
+    dense[3, 3] = np.inf
+    np.save(tmp_path / "train_dense.npy", dense)
+    assert "train_dense.npy is not finite somewhere" in str(check(tmp_path, config).problems[0])
+    (tmp_path / "train_sparse.npy").unlink()
+    assert "train_sparse.npy is absent" in str(check(tmp_path, config).problems[0])

@@ -17,6 +17,7 @@ from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.loop import Status, train
 from mlassay.training.ncf import data as ncf_data
+from mlassay.training.ncf import verify as published
 from mlassay.training.ncf.model import NeuMF
 from mlassay.training.ncf.recipe import reference, small
 from mlassay.training.ncf.train import first_of_each
@@ -157,3 +158,16 @@ def test_spoilt_ratings_are_named(tmp_path, text, message):
 def test_movielens_must_be_given():
     with pytest.raises(BadFile, match="--data is not given; expected the MovieLens folder"):
         ncf_data.load("movielens", None, 20)
+
+
+def test_movielens_is_verified(tmp_path, monkeypatch):
+    check, config = recipe("ncf").verify, recipe("ncf").profiles["reference"]()
+    monkeypatch.setattr(published, "PUBLISHED", {"users": 30, "items": 40, "training pairs": 720})
+    report = check(movielens_like(tmp_path), config)
+    assert (report.complete, report.counts) == (True, {"users": 30, "items": 40, "training pairs": 720})
+    monkeypatch.undo()
+    report = check(tmp_path, config)
+    assert f"{tmp_path.name} is 30 users; expected 138,493" in [str(p) for p in report.problems]
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,x,4\n")
+    (problem,) = check(tmp_path, config).problems
+    assert problem.where == str(tmp_path / "ratings.csv")

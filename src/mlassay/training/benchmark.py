@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+from mlassay.core.data_report import DataReport
 
 FLOAT32_TOLERANCE = 1e-6
 """Relative. A published GNMT run logged 21.799999237, a float32 21.8, and met its target of 21.8."""
@@ -47,6 +50,16 @@ class Spec:
     hyperparameters: Mapping[str, object] = field(default_factory=dict)  # by the log's keys; values, or Logged
     config: Mapping[str, object] = field(default_factory=dict)  # everything that ran, for the run folder
     progress_in_samples: bool = False  # rounds v4.0+: samples_count in place of epoch_num
+
+
+def later(where: str) -> Callable[..., Any]:
+    """The function `module:name`, imported when it is called: a recipe stays light."""
+
+    def call(*args: Any, **named: Any) -> Any:
+        module, name = where.split(":")
+        return getattr(import_module(module), name)(*args, **named)
+
+    return call
 
 
 def spec_of(
@@ -136,6 +149,12 @@ class Benchmark(Protocol):
     def restore(self, path: Path) -> None: ...
 
 
+class Prepare(Protocol):
+    """Converts a raw data set once: (folder, folder to write, who is told of each piece) to what was written."""
+
+    def __call__(self, raw: Path, out: Path, *, told: Callable[[str], None]) -> Path: ...
+
+
 @runtime_checkable
 class NamesTensors(Protocol):
     """Optional: a benchmark that can say which tensors of the reference it has initialised, by their names there."""
@@ -170,3 +189,5 @@ class Recipe:
     by_round: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Round -> the reference's fields that are different there, where the round's rules say more than a target."""
     free_keys: tuple[str, ...] = ()  # configuration fields that the closed division leaves free
+    verify: Callable[[Path, Any], DataReport] | None = None  # (folder, configuration): is the data set whole?
+    prepare: Prepare | None = None  # None: the benchmark reads the folder as it is published

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlassay.core.data_report import DataProblem, DataReport, file_digest
 from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, file_digest
 
 PACKED = Path(__file__).parent / "data"
 TOKEN_FIELDS = ("tok_input", "input_ids")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import UsageError
 from mlassay.core.model import Generation, ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.generation import dataset, postprocess
 from mlassay.tasks.generation.accuracy import Bounds, Scorer
 from mlassay.tasks.generation.dataset import PACKED, Prompts

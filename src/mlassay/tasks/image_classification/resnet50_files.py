@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mlassay.core.data_report import file_digest
 from mlassay.core.errors import MissingDependency
 from mlassay.core.fetch import cache_dir, make_once
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import file_digest
 from mlassay.tasks.image_classification import postprocess
 from mlassay.tasks.image_classification.dataset import LabelledPictures
 

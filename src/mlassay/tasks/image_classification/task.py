@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.image_classification import accuracy, dataset, postprocess
 from mlassay.tasks.image_classification.dataset import LabelledPictures
 from mlassay.tasks.image_classification.feed import PictureInput, picture_input

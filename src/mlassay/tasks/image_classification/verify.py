@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mlassay.core.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.core.errors import BadFile
-from mlassay.tasks.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.tasks.image_classification.dataset import IMAGENET_VAL, LabelledPictures, open_pictures
 
 IMAGENET_CLASSES = 1_000

@@ -10,8 +10,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlassay.core.data_report import DataProblem, DataReport, file_digest
 from mlassay.core.errors import BadFile, MachineProblem, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, file_digest
 
 CAPTIONS = 5_000
 """Of the rule book's data set (stable-diffusion-xl)."""

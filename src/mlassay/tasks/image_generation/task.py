@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.core.model import ModelSpec
 from mlassay.tasks.answers import FirstAnswers
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.image_generation import dataset, postprocess
 from mlassay.tasks.image_generation.accuracy import Features, Moments, score, unscored
 from mlassay.tasks.item_library import ItemLibrary

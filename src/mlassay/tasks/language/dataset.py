@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlassay.core.data_report import DataProblem, DataReport, file_digest
 from mlassay.core.errors import BadFile, MachineProblem, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, file_digest
 
 PACKED = Path(__file__).parent / "data"
 SQUAD_FILE = "dev-v1.1.json"

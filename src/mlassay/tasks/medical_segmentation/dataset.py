@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.tasks.medical_segmentation import brain
 from mlassay.tasks.medical_segmentation.preprocess import prepared_volume
 from mlassay.training.unet3d.data import EVAL_NUMBERS

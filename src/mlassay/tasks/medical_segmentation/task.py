@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.medical_segmentation import accuracy, brain, dataset, postprocess
 from mlassay.tasks.medical_segmentation.dataset import VolumeSet

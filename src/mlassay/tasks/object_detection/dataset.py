@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataProblem, DataReport, count_problems, each_checked, file_digest, problem_of
 from mlassay.core.errors import BadFile, MachineProblem, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, count_problems, each_checked, file_digest, problem_of
 from mlassay.tasks.image_classification.preprocess import read_picture
 from mlassay.tasks.object_detection.scenes import PACKED_SCENES, Scene, SceneSource, as_coco, packed_source
 

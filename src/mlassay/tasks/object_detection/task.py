@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.library import TensorLibrary
 from mlassay.tasks.object_detection import accuracy, boxes, dataset, postprocess
 from mlassay.tasks.object_detection.boxes import Floats, Selection

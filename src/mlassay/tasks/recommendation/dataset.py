@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataProblem, DataReport, file_digest, problem_of
 from mlassay.core.errors import BadFile, UsageError
-from mlassay.tasks.data_report import DataProblem, DataReport, file_digest, problem_of
 from mlassay.tasks.recommendation import adult, aggregation
 from mlassay.tasks.recommendation.tables import CRITEO_DENSE, CRITEO_HOT, CRITEO_ROWS_PER_TABLE, MOST_ROWS
 

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.recommendation import accuracy, adult, aggregation, dataset, postprocess
 from mlassay.tasks.recommendation.dataset import PairSet

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlassay.core.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.core.errors import BadFile
-from mlassay.tasks.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
 from mlassay.training.rnnt.digits import FOLDER, packed_digits
 from mlassay.training.rnnt.features import DIGITS, LIBRISPEECH, FeatureRule, Waveform
 from mlassay.training.rnnt.labels import CHARACTERS, SPOKEN_DIGITS, Labels

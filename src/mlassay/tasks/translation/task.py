@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mlassay.core.data_report import DataReport
 from mlassay.core.errors import UsageError
 from mlassay.core.model import ModelSpec, TensorSpec
-from mlassay.tasks.data_report import DataReport
 from mlassay.tasks.item_library import ItemLibrary
 from mlassay.tasks.ragged import PadAndRun
 from mlassay.tasks.task import OpenTask, Profile, QualityTarget, TaskRequest

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 CRITEO_ROWS = (
     40_000_000, 39_060, 17_295, 7_424, 20_265, 3, 7_122, 1_543, 63, 40_000_000, 3_067_956, 405_282, 10, 2_209, 11_938,
@@ -128,6 +128,7 @@ def _recipe(name: str, interaction: str, reference: Callable[[], DlrmConfig], fr
         profiles={"reference": reference, "small": partial(small, interaction)},
         make=partial(make, name),
         free_keys=("global_batch_size", "gradient_accumulation_steps", "learning_rate", *free),
+        verify=later("mlassay.training.dlrm.verify:verify"),
     )
 
 

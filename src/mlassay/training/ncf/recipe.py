@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,4 +77,5 @@ def recipe() -> Recipe:
         profiles={"reference": reference, "small": small},
         make=make,
         free_keys=("global_batch_size", "learning_rate", "beta1", "beta2", "optimizer", "gradient_accumulation_steps"),
+        verify=later("mlassay.training.ncf.verify:verify"),
     )

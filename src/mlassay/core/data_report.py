@@ -76,3 +76,15 @@ def count_problems(counts: Mapping[str, int], published: Mapping[str, int], wher
     for what, wanted in published.items():
         if counts.get(what, 0) != wanted:
             yield DataProblem(where, f"{counts.get(what, 0):,} {what}", f"{wanted:,}")
+
+
+def counted(
+    dataset: str, folder: Path, count: Callable[[], Mapping[str, int]], published: Mapping[str, int], **more: Any
+) -> DataReport:
+    """The report of a data set that a reader reads whole: what it counts, or what it complains of first."""
+    try:
+        counts = count()
+    except BadFile as error:
+        return DataReport(dataset=dataset, folder=folder, problems=(problem_of(error.path, error),), **more)
+    problems = tuple(count_problems(counts, published, folder.name))
+    return DataReport(dataset=dataset, folder=folder, counts=counts, problems=problems, **more)
