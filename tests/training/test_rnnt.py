@@ -20,6 +20,7 @@ from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.loop import Status, train
+from mlassay.training.rnnt import verify as published
 from mlassay.training.rnnt.augment import Augmentation, faster, masked, plain_features, trimmed
 from mlassay.training.rnnt.digits import FOLDER, packed_digits
 from mlassay.training.rnnt.features import LIBRISPEECH
@@ -394,6 +395,79 @@ def test_a_sound_cut_short_is_named_in_training(tmp_path):
         path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(BadFile, match="expected a complete recording"):
         benchmark.batches.train(np.arange(8), np.random.default_rng(0))
+
+
+def write_manifest(folder, part):
+    files = sorted((folder / part).rglob("*.wav"))
+    records = [
+        {"transcript": "a", "files": [{"fname": str(p.relative_to(folder))}], "original_duration": 0.5} for p in files
+    ]
+    (folder / f"librispeech-{part}-wav.json").write_text(json.dumps(records))
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav"])
+def test_librispeech_is_verified(tmp_path, monkeypatch, suffix):
+    check, config = recipe("rnnt").verify, dataclasses.replace(reference(), train_sets=LIBRI["train_sets"])
+    librispeech(tmp_path, suffix)
+    if suffix == ".wav":
+        write_manifest(tmp_path, "dev-clean")
+    told = [str(p) for p in check(tmp_path, config).problems]
+    assert told == [
+        f"{tmp_path.name} is 4 recordings of train-clean-100; expected 28,539",
+        f"{tmp_path.name} is 4 recordings of train-other-500; expected 148,688",
+        f"{tmp_path.name} is 4 recordings of dev-clean; expected 2,703",
+    ]
+    monkeypatch.setattr(published, "RECORDINGS", dict.fromkeys(published.RECORDINGS, 4))
+    report = check(tmp_path, config)
+    assert (report.complete, report.counts["word pieces"]) == (True, 1023)
+
+
+def other_sound(path, channels=1, rate_hz=16_000, n=800):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes(bytes(2 * channels * n))
+
+
+CHAPTER = "dev-clean/84/7"
+SPOILT_FILES = [
+    (lambda f: (f / "84-7-0001.wav").unlink(), "84-7-0001.flac is absent; expected a recording"),
+    (lambda f: (f / "84-7-0001.wav").write_bytes(b""), "84-7-0001.wav is not readable as sound ()"),
+    (lambda f: other_sound(f / "84-7-0001.wav", rate_hz=8000), "is of 8,000 samples a second, 1 channels; expected 16"),
+    (lambda f: other_sound(f / "84-7-0001.wav", channels=2), "2 channels; expected 16,000, one channel"),
+    (lambda f: other_sound(f / "84-7-0001.wav", n=0), "84-7-0001.wav is without sound"),
+    (
+        lambda f: (f / "84-7-0001.wav").write_bytes((f / "84-7-0001.wav").read_bytes()[:900]),
+        "is 900 bytes long; expected 8,000 samples of 16 bits, as its header says",
+    ),
+    (lambda f: (f / "84-7.trans.txt").write_text("84-7-0000\n"), "84-7.trans.txt: line 1 is '84-7-0000'"),
+    (lambda f: (f.parents[2] / "librispeech-dev-clean-wav.json").write_text("5"), "is not a list; expected a list"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT_FILES)
+def test_what_is_missing_of_librispeech_is_a_finding(tmp_path, monkeypatch, spoil, message):
+    librispeech(tmp_path, ".wav")
+    monkeypatch.setattr(published, "RECORDINGS", dict.fromkeys(published.RECORDINGS, 4))
+    spoil(tmp_path / CHAPTER)
+    config = dataclasses.replace(reference(), train_sets=LIBRI["train_sets"])
+    (problem,) = recipe("rnnt").verify(tmp_path, config).problems
+    assert message in str(problem)
+    assert problem.where.startswith(("dev-clean/84/7/84-7", "librispeech-dev-clean"))
+
+
+def test_a_flac_header_alone_is_read_and_other_pieces_are_findings(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "RECORDINGS", dict.fromkeys(published.RECORDINGS, 4))
+    few_pieces(librispeech(tmp_path))
+    next(tmp_path.rglob("84-7-0001.flac")).write_bytes(b"torn")
+    (tmp_path / "train-clean-100").rename(tmp_path / "elsewhere")
+    config = dataclasses.replace(reference(), train_sets=LIBRI["train_sets"])
+    assert [str(p) for p in recipe("rnnt").verify(tmp_path, config).problems] == [
+        "train-clean-100 is absent; expected a folder of recordings, or librispeech-train-clean-100-wav.json beside it",
+        "dev-clean/84/7/84-7-0001.flac is not a FLAC file; expected FLAC",
+        f"{tmp_path.name} is 500 word pieces; expected 1,023",
+    ]
 
 
 def test_the_packed_recordings_are_those_of_their_card():

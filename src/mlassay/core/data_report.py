@@ -71,6 +71,12 @@ def problem_of(where: str, error: BadFile) -> DataProblem:
     return DataProblem(where if not error.key else f"{where}: {error.key}", error.found, error.expected)
 
 
+def problem_in(folder: Path, error: BadFile) -> DataProblem:
+    """The same, named by its path inside the folder."""
+    path = Path(error.path)
+    return problem_of(str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path), error)
+
+
 def count_problems(counts: Mapping[str, int], published: Mapping[str, int], where: str) -> Iterable[DataProblem]:
     """A finding for each count that differs from the published one."""
     for what, wanted in published.items():

@@ -21,7 +21,7 @@ from mlassay.training.rnnt.features import DIGITS, LIBRISPEECH, FeatureRule, Wav
 from mlassay.training.rnnt.labels import SPOKEN_DIGITS
 from mlassay.training.rnnt.pieces import WordPieces
 from mlassay.training.rnnt.recipe import RnntConfig
-from mlassay.training.rnnt.recordings import Entry, short_entries
+from mlassay.training.rnnt.recordings import Entry, part_of, short_entries
 from mlassay.training.rnnt.sound import read_sound
 
 J = TypeVar("J")
@@ -90,17 +90,9 @@ def _librispeech(config: RnntConfig, folder: Path | None) -> Corpus:
             expected=f"a folder with {', '.join(config.train_sets)}, {config.eval_set} and {config.pieces}",
         )
     pieces = WordPieces(folder / config.pieces)
-    entries = [e for name in config.train_sets for e in short_entries(_part(folder, name), config.max_duration_s)]
-    evaluation = short_entries(_part(folder, config.eval_set), float("inf"))
+    entries = [e for name in config.train_sets for e in short_entries(part_of(folder, name), config.max_duration_s)]
+    evaluation = short_entries(part_of(folder, config.eval_set), float("inf"))
     return Corpus(_files(entries), _files(evaluation), LIBRISPEECH, pieces, pieces.n_symbols)
-
-
-def _part(folder: Path, name: str) -> Path:
-    """A part of LibriSpeech: its folder, or the manifest that the reference's scripts write for it."""
-    manifest = folder / f"librispeech-{name}-wav.json"
-    if not (folder / name).is_dir() and not manifest.is_file():
-        raise BadFile(folder / name, found="absent", expected=f"a folder of recordings, or {manifest.name} beside it")
-    return manifest if manifest.is_file() else folder / name
 
 
 def _files(entries: list[Entry]) -> Recordings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,4 +163,5 @@ def recipe() -> Recipe:
             "eval_batch_size",
             "n_workers",
         ),
+        verify=later("mlassay.training.rnnt.verify:verify"),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,26 +51,53 @@ def read_entries(path: Path) -> list[Entry]:
     return list(_manifest(path) if path.suffix == ".json" else _tree(path))
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a sound file says of itself."""
+
+    n_samples: int
+    rate_hz: int
+    n_channels: int
+
+
 def duration_s(path: Path) -> float:
     """From the header alone."""
-    if path.suffix == ".wav":
-        try:
-            with wave.open(str(path)) as file:
-                return float(file.getnframes() / file.getframerate())
-        except (wave.Error, EOFError) as error:
-            raise BadFile(path, found=f"not readable as sound ({error})", expected="a complete WAV file") from error
-    samples_hz = _flac_header(path)
-    return samples_hz[0] / samples_hz[1]
+    header = read_header(path)
+    return header.n_samples / header.rate_hz
 
 
-def _flac_header(path: Path) -> tuple[int, int]:
-    """Samples and rate from a FLAC file's first block (STREAMINFO: 20 bits of rate, 36 bits of samples)."""
+def read_header(path: Path) -> Header:
+    """The first bytes of a FLAC or WAV file. BadFile when they are not those of a recording."""
+    header = _wav_header(path) if path.suffix == ".wav" else _flac_header(path)
+    if not header.rate_hz:
+        raise BadFile(path, found="of 0 samples a second", expected="a rate")
+    return header
+
+
+def _wav_header(path: Path) -> Header:
+    try:
+        with wave.open(str(path)) as file:
+            return Header(file.getnframes(), file.getframerate(), file.getnchannels())
+    except (wave.Error, EOFError) as error:
+        raise BadFile(path, found=f"not readable as sound ({error})", expected="a complete WAV file") from error
+
+
+def _flac_header(path: Path) -> Header:
+    """From the first block (STREAMINFO: 20 bits of rate, 3 of channels less one, 5 of depth, 36 of samples)."""
     with path.open("rb") as file:
         head = file.read(26)
     packed = int.from_bytes(head[18:26], "big")
     if head[:4] != b"fLaC" or len(head) < 26 or not packed >> 44:
         raise BadFile(path, found="not a FLAC file", expected="FLAC")
-    return packed & (1 << 36) - 1, packed >> 44
+    return Header(packed & (1 << 36) - 1, packed >> 44, (packed >> 41 & 7) + 1)
+
+
+def part_of(folder: Path, name: str) -> Path:
+    """A part of LibriSpeech: its folder, or the manifest that the reference's scripts write for it."""
+    manifest = folder / f"librispeech-{name}-wav.json"
+    if not (folder / name).is_dir() and not manifest.is_file():
+        raise BadFile(folder / name, found="absent", expected=f"a folder of recordings, or {manifest.name} beside it")
+    return manifest if manifest.is_file() else folder / name
 
 
 def _tree(folder: Path) -> Iterator[Entry]:
@@ -94,9 +121,11 @@ def _sound_of(folder: Path, name: str) -> Path:
 
 def _manifest(path: Path) -> Iterator[Entry]:
     try:
-        records: Sequence[Any] = json.loads(_text(path))
+        records: Any = json.loads(_text(path))
     except ValueError as error:
         raise BadFile(path, found=f"not JSON ({error})", expected="a list of recordings") from error
+    if not isinstance(records, list):
+        raise BadFile(path, found="not a list", expected="a list of recordings")
     for number, record in enumerate(records):
         try:
             words, name = record["transcript"], record["files"][-1]["fname"]
