@@ -23,6 +23,7 @@ from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.loop import Status, train
 from mlassay.training.translation import recipe as recipes
+from mlassay.training.translation import verify as published
 from mlassay.training.translation.beam import beam_search, length_penalty
 from mlassay.training.translation.data import BEGIN, END, PAD, load, number_pairs, padded
 from mlassay.training.translation.gnmt import BahdanauAttention, Gnmt
@@ -254,3 +255,72 @@ def test_spoilt_files_are_named(tmp_path, spoil, message):
 def test_a_vocabulary_that_does_not_fit_is_named(tmp_path):
     with pytest.raises(BadFile, match="is 16 pieces with the specials; expected at most 10"):
         load(pieces(10), parallel(tmp_path))
+
+
+def test_sentences_end_at_line_feeds_alone(tmp_path):
+    parallel(tmp_path)
+    english = (tmp_path / "train.en").read_text().splitlines()
+    english[5] = "a\u2028b\x85c"
+    (tmp_path / "train.en").write_text("\n".join(english))
+    train_part, _ = load(pieces(96), tmp_path)
+    assert [train_part.pieces[k] for k in train_part.sources[5]] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["transformer", "gnmt"])
+def test_parallel_files_are_verified(tmp_path, monkeypatch, name):
+    check, config = recipe(name).verify, recipe(name).profiles["reference"]()
+    report = check(parallel(tmp_path), config)
+    assert [str(p) for p in report.problems] == [f"{tmp_path.name} is 8 test pairs; expected 3,003"]
+    monkeypatch.setattr(published, "PUBLISHED", {"test pairs": 8})
+    report = check(tmp_path, config)
+    assert report.complete
+    assert report.counts == {
+        "pieces in vocab.txt": 12,
+        "train pairs": 48,
+        f"of them of at most {config.max_pieces - 2} pieces": 48,
+        "test pairs": 8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: (p / "test.de").unlink(), "test.de is absent; expected one sentence a line, pieces between spaces"),
+        (lambda p: (p / "train.de").write_bytes(b"\xff\n" * 48), "train.de is not UTF-8 text"),
+        (lambda p: (p / "train.de").write_text("A\n" * 47), "train is 48 and 47 lines; expected equally many"),
+        (
+            lambda p: (p / "train.de").write_text("A\n" * 47 + "A z@@ z@@"),
+            "train.de is with 2 unknown pieces of 50 looked at, 'z@@' in line 48 the first; expected pieces of vocab",
+        ),
+        (lambda p: (p / "test.en").write_text("a\n\n" + "a\n" * 6), "test.en: line 2 is empty; expected a sentence"),
+        (lambda p: (p / "vocab.txt").write_text("<pad> a b c d e f A B C D E F"), "vocab.txt is with <pad>"),
+        (lambda p: (p / "vocab.txt").write_text("a a b c d e f A B C D E F"), "with 1 pieces that stand there before"),
+        (lambda p: (p / "vocab.txt").write_text(""), "vocab.txt is empty; expected one piece a line"),
+        (lambda p: (p / "vocab.txt").unlink(), "vocab.txt is absent; expected one piece a line"),
+    ],
+)
+def test_what_is_wrong_with_parallel_files_is_a_finding(tmp_path, monkeypatch, spoil, message):
+    monkeypatch.setattr(published, "PUBLISHED", {"test pairs": 8})
+    spoil(parallel(tmp_path))
+    (problem,) = recipe("gnmt").verify(tmp_path, recipes.gnmt_reference()).problems
+    assert message in str(problem)
+
+
+def test_the_ends_of_long_files_are_looked_at_and_a_few_strange_pieces_of_the_test_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "PUBLISHED", {"test pairs": 40})
+    monkeypatch.setattr(published, "LOOKED_AT", 10)
+    parallel(tmp_path)
+    for part in ("train", "test"):
+        rows = ["a"] * 15 + ["z"] + ["a"] * 24
+        for language in ("en", "de"):
+            (tmp_path / f"{part}.{language}").write_text("\n".join(rows))
+    assert recipe("gnmt").verify(tmp_path, recipes.gnmt_reference()).complete  # the middle is not looked at
+    (tmp_path / "test.en").write_text("z\n" + "a\n" * 39)
+    assert recipe("gnmt").verify(tmp_path, recipes.gnmt_reference()).complete
+    (tmp_path / "test.en").write_text("z\n" * 2 + "a\n" * 38)
+    (problem,) = recipe("gnmt").verify(tmp_path, recipes.gnmt_reference()).problems
+    assert problem.found.startswith("with 2 unknown pieces of 20 looked at")
+    for language in ("en", "de"):
+        (tmp_path / f"train.{language}").write_text(" ".join("a" * 49))
+    problems = recipe("gnmt").verify(tmp_path, recipes.gnmt_reference()).problems
+    assert "train is without sentences short enough; expected at most 48 pieces" in [str(p) for p in problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def load(config: TranslationConfig, path: Path | None) -> tuple[Pairs, Pairs]:
         raise BadFile(
             "--data", found="not given", expected="a folder with vocab.txt, train.en, train.de, test.en, test.de"
         )
-    pieces = _vocabulary(path / "vocab.txt", vocabulary)
+    pieces = read_vocabulary(path / "vocab.txt", vocabulary)
     number = {p: k for k, p in enumerate(pieces)}
     train, test = (_read(path, part, number, pieces) for part in ("train", "test"))
     short = [k for k in range(len(train)) if max(len(train.sources[k]), len(train.targets[k])) <= max_pieces - 2]
@@ -83,23 +84,36 @@ def number_pairs(vocabulary: int, n_train: int, n_eval: int, below: int) -> tupl
     )
 
 
-def _vocabulary(path: Path, limit: int) -> list[str]:
-    if not path.exists():
-        raise BadFile(path, found="absent", expected="one piece a line, the four specials not among them")
-    pieces = [*SPECIALS, *path.read_text(encoding="utf-8").split()]
+def read_vocabulary(path: Path, limit: int) -> list[str]:
+    """The pieces by their numbers, specials first."""
+    _there(path, "one piece a line, the four specials not among them")
+    pieces = [*SPECIALS, *(piece for line in read_sentences(path) for piece in line)]
     if len(pieces) > limit:
         raise BadFile(path, found=f"{len(pieces)} pieces with the specials", expected=f"at most {limit}")
     return pieces
 
 
+def read_sentences(path: Path) -> Iterator[list[str]]:
+    """The pieces of each line. Lines end at a line feed alone: Unicode's other separators stand inside sentences."""
+    _there(path, "one sentence a line, pieces between spaces")
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.split()
+    except UnicodeDecodeError as error:
+        raise BadFile(path, found="not UTF-8 text", expected="pieces between spaces") from error
+
+
+def _there(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BadFile(path, found="absent", expected=expected)
+
+
 def _read(folder: Path, part: str, number: dict[str, int], pieces: list[str]) -> Pairs:
-    sides = []
-    for language in ("en", "de"):
-        path = folder / f"{part}.{language}"
-        if not path.exists():
-            raise BadFile(path, found="absent", expected="one sentence a line, pieces between spaces")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        sides.append([[number.get(p, UNKNOWN) for p in line.split()] for line in lines])
-    if len(sides[0]) != len(sides[1]):
-        raise BadFile(folder, key=part, found=f"{len(sides[0])} and {len(sides[1])} lines", expected="equally many")
-    return Pairs(sides[0], sides[1], pieces)
+    sources, targets = (
+        [[number.get(piece, UNKNOWN) for piece in line] for line in read_sentences(folder / f"{part}.{language}")]
+        for language in ("en", "de")
+    )
+    if len(sources) != len(targets):
+        raise BadFile(folder, key=part, found=f"{len(sources)} and {len(targets)} lines", expected="equally many")
+    return Pairs(sources, targets, pieces)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mlassay.training.benchmark import Benchmark, Logged, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Logged, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +166,7 @@ def _recipe(
         profiles={"reference": reference, "small": small},
         make=partial(make, name),
         free_keys=("global_batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_steps", *free),
+        verify=later("mlassay.training.translation.verify:verify"),
     )
 
 
