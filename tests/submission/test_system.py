@@ -150,6 +150,9 @@ def test_validation_is_the_checkers(tmp_path: Path) -> None:
     assert sorted(f.id for f in validate(path, "v5.1")) == ["SYS004", "SYS007"]
     path.write_text("{")
     assert [f.id for f in validate(path, "v5.1")] == ["SYS002"]
+    path.write_text(json.dumps({**data, "division": "N/A"}))
+    (finding,) = validate(path, "v5.1")
+    assert (finding.id, finding.found, finding.expected) == ("SYS009", "division 'N/A'", "closed or open or network")
     with pytest.raises(BadFile, match="absent"):
         validate(tmp_path / "none.json", "v5.1")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mlassay.cli.output import emit_json, json_option
+from mlassay.core.units import counted
 
 EXAMPLES = """\b
 Examples:
@@ -121,7 +122,7 @@ def validate(path: Path, round_: str, as_json: bool) -> int:
         click.echo(
             f"{f.severity.value:7} {f.id} found {f.found}; expected {f.expected}" + (f"; {f.hint}" if f.hint else "")
         )
-    click.echo(f"{'FAIL' if bad else 'PASS'}: {path} for {round_}, {len(bad)} errors")
+    click.echo(f"{'FAIL' if bad else 'PASS'}: {path} for {round_}, {counted(len(bad), 'error')}")
     return 1 if bad else 0
 
 

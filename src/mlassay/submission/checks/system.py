@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from mlassay.core.enums import Division
 from mlassay.submission.check import Found, Scope, Severity, check
 from mlassay.submission.model import Submitter, SystemFile
 from mlassay.submission.schema import at_least, system_schema
@@ -185,8 +186,9 @@ def submitter_name(system: SystemFile) -> Iterator[Found]:
 def division(system: SystemFile) -> Iterator[Found]:
     """A result is published in the division where it lies; a file that says otherwise was copied."""
     said, here = system.json.text("division"), system.submitter.division
-    if system.json.ok and said and here and said.lower() != here:
-        yield Found(system.path, f"division {said!r}", repr(here))
+    known = list(Division)
+    if system.json.ok and said and here and (said.lower() != here or said.lower() not in known):
+        yield Found(system.path, f"division {said!r}", repr(here) if here in known else " or ".join(known))
 
 
 COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
