@@ -14,6 +14,7 @@ from mlassay.core.clock import RealClock
 from mlassay.core.errors import BadFile
 from mlassay.training.benchmark import Surroundings
 from mlassay.training.bert import recipe as bert_recipe
+from mlassay.training.bert import verify as bert_verify
 from mlassay.training.bert.data import FIELDS, IGNORED, MASK, ArrayExamples, TextExamples
 from mlassay.training.bert.model import BertModel
 from mlassay.training.catalogue import recipe
@@ -239,3 +240,76 @@ def test_prepared_examples_train_the_reference_path(tmp_path):
     (tmp_path / "eval" / "segment_ids.npy").unlink()
     with pytest.raises(BadFile, match=r"segment_ids\.npy is absent"):
         benchmark.load()
+
+
+def verified(folder):
+    config = dataclasses.replace(bert_recipe.reference(), vocabulary=60, sequence_length=16, n_predictions=3)
+    return recipe("bert").verify(folder, config)
+
+
+def test_prepared_examples_are_verified(tmp_path, monkeypatch):
+    for part in ("train", "eval"):
+        prepared(tmp_path / part)
+    report = verified(tmp_path)
+    assert report.counts == {"training examples": 8, "evaluation examples": 8}
+    assert [str(p) for p in report.problems] == [f"{tmp_path.name} is 8 evaluation examples; expected 10,000"]
+    monkeypatch.setattr(bert_verify, "PUBLISHED", {"evaluation examples": 8})
+    assert verified(tmp_path).complete
+    labels = np.load(tmp_path / "eval" / "next_sentence_labels.npy")
+    np.save(tmp_path / "eval" / "next_sentence_labels.npy", labels[:, 0])
+    np.save(tmp_path / "eval" / "masked_lm_weights.npy", np.ones((8, 3), np.float32))
+    assert verified(tmp_path).complete
+
+
+def put(name, array):
+    return lambda folder: np.save(folder / "eval" / f"{name}.npy", array)
+
+
+def pad(folder):
+    for name, array in (("input_mask", np.zeros((8, 16), int)), ("masked_lm_weights", np.eye(8, 3, k=-2, dtype=int))):
+        put(name, array)(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: (f / "eval/segment_ids.npy").unlink(), "eval/segment_ids.npy is absent; expected one array for"),
+        (lambda f: (f / "eval/segment_ids.npy").write_bytes(b"no"), "eval/segment_ids.npy is unreadable ("),
+        (put("segment_ids", np.int64(4)), "eval/segment_ids.npy is a single number; expected an example a row"),
+        (put("segment_ids", np.zeros((8, 15), int)), "is (8, 15) of int64; expected (8, 16) of whole numbers"),
+        (put("segment_ids", np.zeros((8, 16))), "is (8, 16) of float64; expected (8, 16) of whole numbers"),
+        (put("segment_ids", np.zeros((7, 16), int)), "segment_ids.npy is 7 rows long; expected 8, as input_ids.npy"),
+        (put("input_ids", np.full((8, 16), 60)), "input_ids.npy: rows 0 to 7 is from 60 to 60; expected 0 to 59"),
+        (put("masked_lm_ids", np.full((8, 3), -1)), "masked_lm_ids.npy: rows 0 to 7 is from -1 to -1; expected 0 to"),
+        (put("masked_lm_weights", np.full((8, 3), np.nan)), "is from nan to nan; expected 0 to 1"),
+        (put("masked_lm_positions", np.full((8, 3), 16)), "is from 16 to 16; expected 0 to 15"),
+        (pad, "eval/masked_lm_positions.npy: row 2 is at padding; expected positions of tokens"),
+    ],
+)
+def test_what_is_wrong_with_prepared_examples_is_a_finding(tmp_path, monkeypatch, spoil, message):
+    monkeypatch.setattr(bert_verify, "PUBLISHED", {"evaluation examples": 8})
+    for part in ("train", "eval"):
+        prepared(tmp_path / part)
+    spoil(tmp_path)
+    (problem,) = verified(tmp_path).problems
+    assert message in str(problem)
+
+
+def test_both_ends_of_long_arrays_are_looked_at_and_empty_ones_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(bert_verify, "PUBLISHED", {})
+    monkeypatch.setattr(bert_verify, "LOOKED_AT", 3)
+    for part in ("train", "eval"):
+        prepared(tmp_path / part, n=10)
+    ids = np.full((10, 16), 7)
+    ids[4] = 99
+    put("input_ids", ids)(tmp_path)
+    assert verified(tmp_path).complete  # the middle is not looked at
+    ids[9] = 99
+    put("input_ids", ids)(tmp_path)
+    assert verified(tmp_path).problems[0].where == "eval/input_ids.npy: rows 7 to 9"
+    for part in ("train", "eval"):
+        for field in FIELDS:
+            path = tmp_path / part / f"{field}.npy"
+            np.save(path, np.load(path)[:0])
+    assert len(verified(tmp_path).problems) == 14
+    assert verified(tmp_path).problems[0].found == "without rows"

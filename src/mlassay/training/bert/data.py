@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -71,15 +71,7 @@ class ArrayExamples:
     """Prepared examples, mapped from disk: masks were chosen when they were made."""
 
     def __init__(self, folder: Path) -> None:
-        self._fields = {}
-        for name in FIELDS:
-            path = folder / f"{name}.npy"
-            if not path.exists():
-                raise BadFile(path, found="absent", expected=f"one array for each of {', '.join(FIELDS)}")
-            try:
-                self._fields[name] = np.load(path, mmap_mode="r")
-            except (ValueError, EOFError) as error:
-                raise BadFile(path, found=f"unreadable ({error})", expected="a .npy array") from error
+        self._fields = {name: read_field(folder, name) for name in FIELDS}
         counts = {name: len(a) for name, a in self._fields.items()}
         if len(set(counts.values())) != 1:
             raise BadFile(folder, found=f"{counts}", expected="equally many examples in every array")
@@ -99,6 +91,20 @@ class ArrayExamples:
             answers,
             rows["next_sentence_labels"].reshape(-1),
         )
+
+
+def read_field(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+    """One field of all examples, mapped from disk. BadFile when it is absent, torn or no array of rows."""
+    path = folder / f"{name}.npy"
+    if not path.exists():
+        raise BadFile(path, found="absent", expected=f"one array for each of {', '.join(FIELDS)}")
+    try:
+        array: np.ndarray[tuple[int, ...], np.dtype[Any]] = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise BadFile(path, found=f"unreadable ({error})", expected="a .npy array") from error
+    if not array.ndim:
+        raise BadFile(path, found="a single number", expected="an example a row")
+    return array
 
 
 def load(data_format: str, path: Path | None, length: int, share: float) -> tuple[Examples, Examples]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import floor
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,4 +135,5 @@ def recipe() -> Recipe:
             "warmup_steps",
             "start_warmup_step",
         ),
+        verify=later("mlassay.training.bert.verify:verify"),
     )
