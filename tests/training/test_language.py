@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from mlassay.training.bert.model import BertModel
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.llm import recipe as llm_recipe
+from mlassay.training.llm import verify as llm_verify
 from mlassay.training.llm.data import Windows, load, read_indexed, write_indexed
 from mlassay.training.llm.model import LanguageModel, RmsNorm, rotate, turns
 from mlassay.training.loop import Status, train
@@ -148,12 +150,29 @@ def test_megatron_indexed_files_are_read(tmp_path):
     assert train_part.take(np.array([1])).tolist() == [[4, 100, 101, 102, 103]]
 
 
+def cut(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def number(path, at, value, form="<Q"):
+    data = bytearray(path.read_bytes())
+    struct.pack_into(form, data, at, value)
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda p: (p / "train.idx").write_bytes(b"nonsense" * 5), "expected the magic MMIDIDX"),
         (lambda p: (p / "train.bin").write_bytes(b"\0" * 8), "is 2 tokens; expected 12, as train.idx says"),
+        (lambda p: (p / "train.bin").write_bytes(b"\0" * 47), "is 11 tokens; expected 12, as train.idx says"),
         (lambda p: (p / "valid.bin").unlink(), "valid.bin is absent"),
+        (lambda p: (p / "valid.idx").unlink(), "valid.idx is absent"),
+        (lambda p: cut(p / "valid.idx", 60), "is 60 bytes long; expected 62 for 1 sequences and 2 document starts"),
+        (lambda p: number(p / "valid.idx", 9, 2), "valid.idx is version 2, type 4; expected version 1, type 1 to 8"),
+        (lambda p: number(p / "valid.idx", 18, 2**60), "bytes long; expected 13,835,058,055,282,163,762 for"),
+        (lambda p: (number(p / "valid.idx", 18, 0), cut(p / "valid.idx", 50)), "is of 0 sequences and 2 document"),
+        (lambda p: (number(p / "valid.idx", 34, 0, "<i"), cut(p / "valid.bin", 0)), "is 0 tokens; expected some, as"),
     ],
 )
 def test_spoilt_indexed_files_are_named(tmp_path, spoil, message):
@@ -273,6 +292,7 @@ def pad(folder):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (lambda f: (f / "eval").rename(f / "held-out"), "eval/ is absent; expected a folder of arrays"),
         (lambda f: (f / "eval/segment_ids.npy").unlink(), "eval/segment_ids.npy is absent; expected one array for"),
         (lambda f: (f / "eval/segment_ids.npy").write_bytes(b"no"), "eval/segment_ids.npy is unreadable ("),
         (put("segment_ids", np.int64(4)), "eval/segment_ids.npy is a single number; expected an example a row"),
@@ -313,3 +333,69 @@ def test_both_ends_of_long_arrays_are_looked_at_and_empty_ones_found(tmp_path, m
             np.save(path, np.load(path)[:0])
     assert len(verified(tmp_path).problems) == 14
     assert verified(tmp_path).problems[0].found == "without rows"
+
+
+REFERENCES = {  # what the evaluation wants: sequences, tokens in each, vocabulary
+    "gpt3": (24_567, 2048, 50_257),
+    "llama31_8b": (1024, 8192, 128_256),
+    "llama31_405b": (5760, 8192, 32_768),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_indexed_files_are_verified(tmp_path, name):
+    n_eval, length, vocabulary = REFERENCES[name]
+    check, config = recipe(name).verify, recipe(name).profiles["reference"]()
+    for part in ("train", "valid"):
+        write_indexed(tmp_path / part, [np.arange(length, dtype=np.int32), np.full(length + 1, vocabulary - 1)])
+    report = check(tmp_path, config)
+    assert [str(p) for p in report.problems] == [
+        f"valid.bin is 2 sequences of {length:,} tokens; expected {n_eval:,} or more"
+    ]
+    assert report.counts == {
+        "training documents": 2, "training tokens": 2 * length + 1, "training sequences": 2,
+        "evaluation documents": 2, "evaluation tokens": 2 * length + 1, "evaluation sequences": 2,
+    }  # fmt: skip
+    assert check(tmp_path, dataclasses.replace(config, n_eval_sequences=2)).complete
+    write_indexed(tmp_path / "train", [np.arange(length, dtype=np.int32), np.full(length + 1, vocabulary)])
+    (problem,) = check(tmp_path, dataclasses.replace(config, n_eval_sequences=2)).problems
+    assert str(problem) == (
+        f"train.bin: tokens 0 to {2 * length:,} is from 0 to {vocabulary}; expected 0 to {vocabulary - 1:,}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: cut(p / "train.bin", 0), "train.bin is 0 tokens; expected 24, as train.idx says"),
+        (lambda p: (p / "train.idx").unlink(), "train.idx is absent; expected a Megatron indexed dataset"),
+        (lambda p: cut(p / "train.bin", 90), "train.bin is 22 tokens; expected 24, as train.idx says"),
+        (lambda p: number(p / "train.idx", 17, 7, "<B"), "train.idx is of float32 tokens; expected whole numbers"),
+        (lambda p: number(p / "train.idx", 50, 44), "train.idx: sequence 1 is at byte 44; expected 48, after sequence"),
+        (lambda p: number(p / "train.idx", 42, 8), "train.idx: sequence 0 is at byte 8; expected 0"),
+        (lambda p: number(p / "train.idx", 74, 3), "train.idx: documents is from 0 to 3; expected from 0 to 2"),
+        (lambda p: number(p / "train.idx", 66, 7), "train.idx: documents is in disorder; expected rising starts"),
+        (lambda p: write_indexed(p / "train", [np.arange(4)]), "train.bin is 0 sequences of 4 tokens; expected 1 or"),
+    ],
+)
+def test_what_is_wrong_with_indexed_files_is_a_finding(tmp_path, spoil, message):
+    for part in ("train", "valid"):
+        write_indexed(tmp_path / part, [np.arange(12, dtype=np.int32)] * 2)
+    spoil(tmp_path)
+    config = dataclasses.replace(llm_recipe.llama31_8b_reference(), sequence_length=4, n_eval_sequences=2)
+    (problem,) = recipe("llama31_8b").verify(tmp_path, config).problems
+    assert message in str(problem)
+
+
+def test_the_ends_of_long_token_files_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(llm_verify, "LOOKED_AT", 4)
+    config = dataclasses.replace(llm_recipe.llama31_8b_reference(), sequence_length=4, n_eval_sequences=2)
+    tokens = np.arange(12)
+    write_indexed(tmp_path / "valid", [tokens])
+    tokens[6] = 1 << 20
+    write_indexed(tmp_path / "train", [tokens])
+    assert recipe("llama31_8b").verify(tmp_path, config).complete  # the middle is not looked at
+    tokens[11] = -1
+    write_indexed(tmp_path / "train", [tokens])
+    (problem,) = recipe("llama31_8b").verify(tmp_path, config).problems
+    assert str(problem) == "train.bin: tokens 8 to 11 is from -1 to 10; expected 0 to 128,255"

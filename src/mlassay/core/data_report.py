@@ -77,12 +77,6 @@ def problem_in(folder: Path, error: BadFile) -> DataProblem:
     return problem_of(str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path), error)
 
 
-def both_ends(n: int, n_each: int) -> tuple[slice, ...]:
-    """The first and the last `n_each` of `n` rows, one slice where they are the same: what is looked at of much."""
-    starts = sorted({0, max(0, n - n_each)})
-    return tuple(slice(start, min(start + n_each, n)) for start in starts)
-
-
 def count_problems(counts: Mapping[str, int], published: Mapping[str, int], where: str) -> Iterable[DataProblem]:
     """A finding for each count that differs from the published one."""
     for what, wanted in published.items():

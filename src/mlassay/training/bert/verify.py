@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mlassay.core.data_report import DataProblem, DataReport, both_ends, count_problems, problem_in
+from mlassay.core.data_report import DataProblem, DataReport, count_problems, problem_in
 from mlassay.core.errors import BadFile
 from mlassay.training.bert.data import FIELDS, read_field
 from mlassay.training.bert.recipe import BertConfig
+from mlassay.training.common.ends import both_ends, out_of_range
 
 PUBLISHED = {"evaluation examples": 10_000}
 """Picked evenly from the shard held out."""
@@ -28,6 +29,9 @@ def verify(folder: Path, config: BertConfig) -> DataReport:
     problems: list[DataProblem] = []
     for part, what in (("train", "training examples"), ("eval", "evaluation examples")):
         fields: Fields = {}
+        if not (folder / part).is_dir():
+            problems.append(DataProblem(f"{part}/", "absent", "a folder of arrays"))
+            continue
         for name in FIELDS:
             try:
                 fields[name] = read_field(folder / part, name)
@@ -68,18 +72,7 @@ def _faults(part: str, fields: Fields, c: BertConfig) -> Iterator[DataProblem]:
         elif not len(array):
             yield DataProblem(where, "without rows", "an example a row")
         else:
-            yield from _out_of_range(where, array, n_values)
-
-
-def _out_of_range(
-    where: str, array: np.ndarray[tuple[int, ...], np.dtype[Any]], n_values: int
-) -> Iterator[DataProblem]:
-    for rows in both_ends(len(array), LOOKED_AT):
-        low, high = array[rows].min(), array[rows].max()
-        if not (low >= 0 and high < n_values):  # nor not-a-number
-            yield DataProblem(f"{where}: rows {rows.start:,} to {rows.stop - 1:,}", f"from {low} to {high}",
-                              f"0 to {n_values - 1:,}")  # fmt: skip
-            return
+            yield from out_of_range(where, "rows", array, n_values, LOOKED_AT)
 
 
 def _strays(part: str, fields: Fields) -> Iterator[DataProblem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from mlassay.training.common import text
 from mlassay.training.common.order import Indices
 
 _MAGIC = b"MMIDIDX\x00\x00"
+_HEAD_BYTES = 34
 _TYPES: dict[int, type[np.generic]] = {
     1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 6: np.float64, 7: np.float32, 8: np.uint16,
 }  # fmt: skip
@@ -61,26 +63,61 @@ def load(data_format: str, path: Path | None, length: int, n_eval: int) -> tuple
     return parts
 
 
-def read_indexed(stem: Path) -> npt.NDArray[Any]:
-    """All tokens of a Megatron indexed dataset, mapped, not loaded: documents follow each other in the .bin file.
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an .idx file says, mapped: tokens of each sequence, where in the .bin it starts, where documents start."""
 
-    .idx: the magic, version 1 (u64), type code (u8), counts of sequences and documents (u64), then lengths.
-    """
-    index, tokens = stem.with_suffix(".idx"), stem.with_suffix(".bin")
-    for file in (index, tokens):
-        if not file.exists():
-            raise BadFile(file, found="absent", expected="a Megatron indexed dataset (.bin and .idx)")
-    head = index.read_bytes()[:34]
-    if head[:9] != _MAGIC or len(head) < 34:
-        raise BadFile(index, found=f"a file starting with {head[:9]!r}", expected="the magic MMIDIDX")
-    version, code, n_sequences, _ = struct.unpack("<QBQQ", head[9:34])
+    token_type: np.dtype[Any]
+    lengths: npt.NDArray[np.int32]
+    starts_bytes: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int64]  # the first sequence of each, and at the end how many sequences there are
+
+    @property
+    def n_tokens(self) -> int:
+        return int(self.lengths.sum(dtype=np.int64))
+
+
+def read_index(path: Path) -> Index:
+    """An .idx file: the magic, version 1 (u64), type code (u8), counts of sequences and of document starts (u64);
+    then lengths (i32), starts (i64), document starts (i64), and, where there are several kinds, kinds (i8)."""
+    _there(path)
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head[:9] != _MAGIC or len(head) < _HEAD_BYTES:
+        raise BadFile(path, found=f"a file starting with {head[:9]!r}", expected="the magic MMIDIDX")
+    version, code, n, n_starts = struct.unpack("<QBQQ", head[9:])
     if version != 1 or code not in _TYPES:
-        raise BadFile(index, found=f"version {version}, type {code}", expected="version 1, type 1 to 8")
-    lengths = np.fromfile(index, np.int32, n_sequences, offset=34)
-    data: npt.NDArray[Any] = np.memmap(tokens, _TYPES[code], "r")
-    if int(lengths.sum()) != len(data):
-        raise BadFile(tokens, found=f"{len(data)} tokens", expected=f"{int(lengths.sum())}, as {index.name} says")
+        raise BadFile(path, found=f"version {version}, type {code}", expected="version 1, type 1 to 8")
+    size, wanted = path.stat().st_size, _HEAD_BYTES + 12 * n + 8 * n_starts
+    if size not in (wanted, wanted + n):
+        found = f"{size:,} bytes long"
+        raise BadFile(path, found=found, expected=f"{wanted:,} for {n:,} sequences and {n_starts:,} document starts")
+    if not n or not n_starts:
+        raise BadFile(path, found=f"of {n:,} sequences and {n_starts:,} document starts", expected="one or more")
+    return Index(
+        np.dtype(_TYPES[code]),
+        np.memmap(path, "<i4", "r", _HEAD_BYTES, (n,)),
+        np.memmap(path, "<i8", "r", _HEAD_BYTES + 4 * n, (n,)),
+        np.memmap(path, "<i8", "r", _HEAD_BYTES + 12 * n, (n_starts,)),
+    )
+
+
+def read_indexed(stem: Path) -> npt.NDArray[Any]:
+    """All tokens of a Megatron indexed dataset, mapped, not loaded: documents follow each other in the .bin file."""
+    path, tokens = stem.with_suffix(".idx"), stem.with_suffix(".bin")
+    index = read_index(path)
+    _there(tokens)
+    size, wanted = tokens.stat().st_size, index.n_tokens
+    if size != wanted * index.token_type.itemsize or not size:
+        found = f"{size // index.token_type.itemsize} tokens"
+        raise BadFile(tokens, found=found, expected=f"{wanted or 'some'}, as {path.name} says")
+    data: npt.NDArray[Any] = np.memmap(tokens, index.token_type, "r")
     return data
+
+
+def _there(path: Path) -> None:
+    if not path.is_file():
+        raise BadFile(path, found="absent", expected="a Megatron indexed dataset (.bin and .idx)")
 
 
 def write_indexed(stem: Path, documents: list[npt.NDArray[np.int32]]) -> None:

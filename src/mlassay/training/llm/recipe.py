@@ -8,7 +8,7 @@ from functools import partial
 from math import ceil
 
 from mlassay.core.errors import UsageError
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +187,7 @@ def _recipe(name: str, summary: str, shape: str, reference: Callable[[], LlmConf
             "global_batch_size", "learning_rate", "warmup_steps", "gradient_accumulation_steps",
             "parallel", "recompute",
         ),
+        verify=later("mlassay.training.llm.verify:verify"),
     )  # fmt: skip
 
 
