@@ -28,6 +28,7 @@ from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.llm.model import LanguageModel
 from mlassay.training.loop import Status, train
+from mlassay.training.lora import verify as lora_verify
 from mlassay.training.lora.base import PACKED_BASE, base_model
 from mlassay.training.lora.data import load, read_packed
 from mlassay.training.lora.model import Adapted, adapt, count_trained
@@ -226,6 +227,14 @@ def write_base(folder, spoil):
             "leads out of its folder",
         ),
         (lambda f, t: (f / "model.safetensors.index.json").write_text("{}"), "without a weight_map"),
+        (
+            lambda f, t: (f / "model.safetensors.index.json").write_text('{"weight_map": {"x": "a", "y": "b"}}'),
+            r"model is without a, b; expected all 2 files that model\.safetensors\.index\.json names",
+        ),
+        (
+            lambda f, t: t.update({"model.layers.0.self_attn.k_proj.weight": torch.zeros(16, 31)}),
+            r"qkv\.weight is of shape \(32, 32\) and \(16, 31\) and \(16, 32\); expected shape \(64, 32\)",
+        ),
         (lambda f, t: (t.clear(), (f / "x.safetensors").write_bytes(b"torn")), r"x\.safetensors is unreadable"),
     ],
 )
@@ -370,6 +379,7 @@ def test_spoilt_parquet_files_are_named(tmp_path):
         ({"input_ids": [[1, 2], [1]]}, "input_ids of row 1 is 1 tokens long; expected 2"),
         ({"input_ids": [1, 2]}, "input_ids is int64; expected lists of whole numbers"),
         ({"input_ids": [[0.5, 1.0]]}, "input_ids is of float64; expected whole numbers"),
+        ({"input_ids": [[1, 2**40]]}, "input_ids is from 1 to 1099511627776; expected numbers of 32 bits"),
     ):
         parquet.write_table(pyarrow.table(table), file)
         with pytest.raises(BadFile, match=message):
@@ -377,6 +387,52 @@ def test_spoilt_parquet_files_are_named(tmp_path):
     file.write_bytes(b"torn")
     with pytest.raises(BadFile, match=r"train\.parquet is not readable"):
         read_packed(tmp_path, "train", 2, 256)
+
+
+def verified(folder, **changes):
+    config = dataclasses.replace(reference(), **SHAPE | {"base_weights": "model"} | changes)
+    return recipe("llama2_70b_lora").verify(folder, config)
+
+
+@pytest.mark.parametrize("form", ["npy", "parquet"])
+def test_rows_and_base_are_verified(tmp_path, monkeypatch, form):
+    write_base(tmp_path / "model", lambda folder, tensors: None)
+    report = verified(packed(tmp_path, form))
+    assert report.counts == {"training rows": 12, "validation rows": 12, "tensors of the base": 15}
+    assert [str(p) for p in report.problems] == [
+        f"{tmp_path.name} is 12 training rows; expected 3,901",
+        f"{tmp_path.name} is 12 validation rows; expected 173",
+    ]
+    monkeypatch.setattr(lora_verify, "PUBLISHED", dict.fromkeys(lora_verify.PUBLISHED, 12))
+    assert verified(tmp_path).complete
+    assert verified(tmp_path, base_weights="none").notes == (
+        "base_weights is 'none': there is no base in the folder to look at",
+    )
+
+
+def test_what_is_wrong_with_rows_and_base_is_a_finding(tmp_path, monkeypatch):
+    monkeypatch.setattr(lora_verify, "PUBLISHED", dict.fromkeys(lora_verify.PUBLISHED, 12))
+
+    def spoil(folder, tensors):
+        tensors["lm_head.weight"] = torch.zeros(7, 32)
+        del tensors["model.layers.1.mlp.up_proj.weight"]
+
+    write_base(tmp_path / "model", spoil)
+    packed(tmp_path, "npy", edit=lambda part, tokens, labels: labels.__setitem__((2, 20), -1))
+    (tmp_path / "train.npy").unlink()
+    report = verified(tmp_path)
+    assert [str(p) for p in report.problems] == [
+        "train.npy is absent; expected a folder with train*.parquet and validation*.parquet, or train.npy and "
+        "validation.npy",
+        "validation.npy: labels is other than input_ids; expected the same, or -100",
+        "model: layers.1.feed_forward.up.weight is absent; expected this tensor, or "
+        "model.layers.1.mlp.gate_proj.weight + model.layers.1.mlp.up_proj.weight",
+        "model: head.weight is of shape (7, 32); expected shape (256, 32)",
+    ]
+    assert report.counts == {"tensors of the base": 13}
+    file = tmp_path / "model" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-4])  # a download cut short
+    assert verified(tmp_path).problems[-1].where == "model/model.safetensors"
 
 
 def test_a_text_holds_out_every_twelfth_window(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -25,8 +26,17 @@ PACKED_BASE = Path(__file__).parent / "weights" / "english-llama.npz"
 WANTED = "a folder of Llama .safetensors files, or a .safetensors, .npz or .pt file"
 WITHOUT = "without a base: --set base_weights=none (open division)"
 
-Tensors = Mapping[str, Callable[[], Tensor]]
-"""Names to readers, so that only one tensor need be in memory twice."""
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor on disk: its shape is known, its values are read when asked for."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], Tensor]
+
+
+Tensors = Mapping[str, Stored]
+"""By name. Read one by one, so that only one tensor need be in memory twice."""
 
 
 def base_model(c: LoraConfig, data: Path | None) -> LanguageModel:
@@ -38,8 +48,7 @@ def base_model(c: LoraConfig, data: Path | None) -> LanguageModel:
         return random
     path = PACKED_BASE if c.base_weights == PACKED else (data or Path()) / c.base_weights
     tensors = open_tensors(path)
-    with torch.device("meta"):
-        net = LanguageModel(c)
+    net = empty_model(c)
     state = {
         name: fitting(path, tensors, name, tuple(wanted.shape)).to(dtype) for name, wanted in net.state_dict().items()
     }
@@ -48,18 +57,39 @@ def base_model(c: LoraConfig, data: Path | None) -> LanguageModel:
     return net
 
 
+def empty_model(c: LoraConfig) -> LanguageModel:
+    """Names and shapes without memory for the values."""
+    with torch.device("meta"):
+        return LanguageModel(c)
+
+
 def fitting(path: Path, tensors: Tensors, name: str, shape: tuple[int, ...]) -> Tensor:
     """Our tensor of this name: stored under it, or put together from Hugging Face's."""
-    for parts in (name,), *published_names(name):
-        if not all(part in tensors for part in parts):
+    read = [part.read() for part in located(path, tensors, name, shape)]
+    return read[0] if len(read) == 1 else torch.cat(read)
+
+
+def located(path: Path, tensors: Tensors, name: str, shape: tuple[int, ...]) -> list[Stored]:
+    """The stored tensor of this name, or the parts that make it when stacked by rows. Reads no values."""
+    for names in (name,), *published_names(name):
+        if not all(part in tensors for part in names):
             continue
-        read = [tensors[part]() for part in parts]
-        tensor = read[0] if len(read) == 1 else torch.cat(read)
-        if tuple(tensor.shape) != shape:
-            raise BadFile(path, key=name, found=f"of shape {tuple(tensor.shape)}", expected=f"shape {shape}")
-        return tensor
-    also = " or ".join(" + ".join(parts) for parts in published_names(name))
+        parts = [tensors[part] for part in names]
+        if _stacked([part.shape for part in parts]) != shape:
+            found = " and ".join(str(part.shape) for part in parts)
+            raise BadFile(path, key=name, found=f"of shape {found}", expected=f"shape {shape}")
+        return parts
+    also = " or ".join(" + ".join(names) for names in published_names(name))
     raise BadFile(path, key=name, found="absent", expected=f"this tensor, or {also}", hint=WITHOUT)
+
+
+def _stacked(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """The shape of tensors joined by rows; None when they do not join."""
+    if len(shapes) == 1:
+        return shapes[0]
+    if not all(shapes) or len({shape[1:] for shape in shapes}) > 1:
+        return None
+    return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
 
 def published_names(name: str) -> tuple[tuple[str, ...], ...]:
@@ -105,6 +135,10 @@ def _sharded(folder: Path) -> Tensors:
         files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise BadFile(folder, found="without .safetensors files", expected=WANTED)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise BadFile(folder, found=f"without {shown}", expected=f"all {len(files)} files that {index.name} names")
     return {name: read for file in files for name, read in _safetensors(file).items()}
 
 
@@ -115,7 +149,10 @@ def _safetensors(path: Path) -> Tensors:
         raise MissingDependency("safetensors", extra="training-data", why="it reads .safetensors files") from error
     try:
         file: Any = safe_open(path, framework="pt")
-        return {name: partial(file.get_tensor, name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        return {
+            name: Stored(tuple(file.get_slice(name).get_shape()), partial(file.get_tensor, name))
+            for name in file.keys()  # noqa: SIM118 - no mapping
+        }
     except (SafetensorError, OSError) as error:
         raise BadFile(path, found=f"unreadable ({error})", expected="a complete .safetensors file") from error
 
@@ -126,7 +163,7 @@ def _npz(path: Path) -> Tensors:
             found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise BadFile(path, found="unreadable", expected="an .npz file of plain arrays") from error
-    return {name: partial(_same, tensor) for name, tensor in found.items()}
+    return {name: _held(tensor) for name, tensor in found.items()}
 
 
 def _state(path: Path) -> Tensors:
@@ -136,8 +173,8 @@ def _state(path: Path) -> Tensors:
         raise BadFile(path, found="not a readable state dictionary", expected="a file written by torch.save") from error
     if not isinstance(state, dict):
         raise BadFile(path, found=f"a {type(state).__name__}", expected="a dictionary of tensors")
-    return {str(k): partial(_same, v) for k, v in state.items() if isinstance(v, Tensor)}
+    return {str(k): _held(v) for k, v in state.items() if isinstance(v, Tensor)}
 
 
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
+def _held(tensor: Tensor) -> Stored:
+    return Stored(tuple(tensor.shape), lambda: tensor)

@@ -127,7 +127,10 @@ def _column(path: Path, table: Any, name: str, length: int) -> Rows:
     values = column.flatten().to_numpy(zero_copy_only=False)
     if len(sizes) and values.dtype.kind not in "iu":
         raise BadFile(path, key=name, found=f"of {values.dtype}", expected="whole numbers")
-    rows: Rows = values.astype(np.int32).reshape(len(sizes), length)
+    numbers = values.astype(np.int32)
+    if not np.array_equal(numbers, values):
+        raise BadFile(path, key=name, found=f"from {values.min()} to {values.max()}", expected="numbers of 32 bits")
+    rows: Rows = numbers.reshape(len(sizes), length)
     return rows
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import floor
 
 from mlassay.core.errors import UsageError
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 from mlassay.training.llm.recipe import ModelShape, check_parallel
 from mlassay.training.llm.recipe import small as small_llama
 
@@ -135,4 +135,5 @@ def recipe() -> Recipe:
             "global_batch_size", "learning_rate", "warmup_ratio", "max_steps", "gradient_accumulation_steps",
             "parallel", "recompute", "base_dtype",
         ),
+        verify=later("mlassay.training.lora.verify:verify"),
     )  # fmt: skip
