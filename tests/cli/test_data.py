@@ -9,6 +9,7 @@ import pytest
 
 from mlassay.cli.main import main
 from mlassay.tasks import task_registry
+from mlassay.training.catalogue import BENCHMARKS, recipe
 from tests.tasks.medical_segmentation.kits_folder import kits
 from tests.tasks.object_detection.coco_folder import coco_2017, scenes_as_coco
 from tests.training.tiny import movielens_like
@@ -84,6 +85,25 @@ def test_every_task_can_verify_and_prepares_or_says_why_not(
         code, _, err = told(capsys, "prepare", task, "--data", str(tmp_path), "--out", str(tmp_path / "out"))
         assert code == 2
         assert err.startswith(f"error: the data of {task} need no preparation: runs read the folder as it is")
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.names())
+def test_a_training_benchmark_that_can_verify_reports_on_any_folder(
+    benchmark: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    if recipe(benchmark).verify is None:
+        code, _, err = told(capsys, "verify", benchmark, "--data", str(tmp_path))
+        assert (code, err.splitlines()[0]) == (2, f"error: {benchmark} cannot tell whether its data are whole")
+        return
+    for folder in (tmp_path, tmp_path / "absent"):
+        code, out, err = told(capsys, "verify", benchmark, "--data", str(folder))
+        if out:
+            assert (code, out.splitlines()[0].endswith(f" in {folder}: not as published")) == (1, True)
+            assert any(line.startswith("  ! ") for line in out.splitlines())
+        else:
+            assert (code, err.startswith("error: ")) == (2, True)
+            assert "unexpected" not in err
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import torch
 
 from mlassay.core.clock import RealClock
 from mlassay.core.enums import Division
-from mlassay.core.errors import BadFile, RuleViolation, UsageError
+from mlassay.core.errors import BadFile, MachineProblem, RuleViolation, UsageError
 from mlassay.rules.training_scoring import round_or_none
 from mlassay.runs.train import train_benchmark
 from mlassay.runs.training_request import TrainRequest
@@ -29,7 +29,7 @@ from mlassay.training.common.engine import count_parameters
 from mlassay.training.llm.model import LanguageModel
 from mlassay.training.loop import Status, train
 from mlassay.training.lora import verify as lora_verify
-from mlassay.training.lora.base import PACKED_BASE, base_model
+from mlassay.training.lora.base import PACKED_BASE, base_model, open_tensors
 from mlassay.training.lora.data import load, read_packed
 from mlassay.training.lora.model import Adapted, adapt, count_trained
 from mlassay.training.lora.recipe import LoraConfig, reference, small
@@ -242,6 +242,23 @@ def test_a_spoilt_base_is_named(tmp_path, spoil, message):
     write_base(tmp_path / "model", spoil)
     with pytest.raises(BadFile, match=message):
         base_model(dataclasses.replace(TINY, base_weights="model"), tmp_path)
+
+
+def test_shapes_are_known_where_memory_does_not_do_for_the_values(tmp_path, monkeypatch):
+    safetensors = pytest.importorskip("safetensors")
+    write_base(tmp_path / "model", lambda folder, tensors: None)
+    whole = safetensors.safe_open
+
+    def small_machine(path, framework):
+        if framework == "pt":
+            raise RuntimeError("unable to mmap")
+        return whole(path, framework)
+
+    monkeypatch.setattr(safetensors, "safe_open", small_machine)
+    stored = open_tensors(tmp_path / "model")["lm_head.weight"]
+    assert stored.shape == (256, 32)
+    with pytest.raises(MachineProblem, match=r"model\.safetensors cannot be mapped: unable to mmap"):
+        stored.read()
 
 
 @pytest.mark.parametrize(

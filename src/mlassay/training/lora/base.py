@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlassay.core.errors import BadFile, MissingDependency
+from mlassay.core.errors import BadFile, MachineProblem, MissingDependency
 from mlassay.training.llm.model import LanguageModel, turns
 from mlassay.training.lora.recipe import PACKED, RANDOM, LoraConfig
 
@@ -148,13 +148,24 @@ def _safetensors(path: Path) -> Tensors:
     except ModuleNotFoundError as error:
         raise MissingDependency("safetensors", extra="training-data", why="it reads .safetensors files") from error
     try:
-        file: Any = safe_open(path, framework="pt")
-        return {
-            name: Stored(tuple(file.get_slice(name).get_shape()), partial(file.get_tensor, name))
-            for name in file.keys()  # noqa: SIM118 - no mapping
-        }
+        with safe_open(path, framework="numpy") as file:  # maps the file without asking for memory, as torch does
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
         raise BadFile(path, found=f"unreadable ({error})", expected="a complete .safetensors file") from error
+
+    @cache
+    def opened() -> Any:
+        try:
+            return safe_open(path, framework="pt")
+        except RuntimeError as error:
+            raise MachineProblem(f"{path} cannot be mapped: {error}", hint="more memory, or smaller files") from error
+
+    return {name: Stored(shape, partial(_tensor, opened, name)) for name, shape in shapes.items()}
+
+
+def _tensor(opened: Callable[[], Any], name: str) -> Tensor:
+    tensor: Tensor = opened().get_tensor(name)
+    return tensor
 
 
 def _npz(path: Path) -> Tensors:
