@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
+import pathlib
 import struct
 
 import numpy as np
@@ -285,7 +287,8 @@ def put(name, array):
 
 
 def pad(folder):
-    for name, array in (("input_mask", np.zeros((8, 16), int)), ("masked_lm_weights", np.eye(8, 3, k=-2, dtype=int))):
+    mask = np.repeat([[1, 0]], [1, 15], axis=1).repeat(8, 0)
+    for name, array in (("input_mask", mask), ("masked_lm_weights", np.eye(8, 3, k=-2, dtype=int))):
         put(name, array)(folder)
 
 
@@ -303,7 +306,8 @@ def pad(folder):
         (put("masked_lm_ids", np.full((8, 3), -1)), "masked_lm_ids.npy: rows 0 to 7 is from -1 to -1; expected 0 to"),
         (put("masked_lm_weights", np.full((8, 3), np.nan)), "is from nan to nan; expected 0 to 1"),
         (put("masked_lm_positions", np.full((8, 3), 16)), "is from 16 to 16; expected 0 to 15"),
-        (pad, "eval/masked_lm_positions.npy: row 2 is at padding; expected positions of tokens"),
+        (pad, "eval/masked_lm_positions.npy: row 3 is at padding; expected positions of tokens"),
+        (put("input_mask", np.zeros((8, 16), int)), "eval/input_mask.npy: row 0 is without a token"),
     ],
 )
 def test_what_is_wrong_with_prepared_examples_is_a_finding(tmp_path, monkeypatch, spoil, message):
@@ -375,6 +379,7 @@ def test_indexed_files_are_verified(tmp_path, name):
         (lambda p: number(p / "train.idx", 42, 8), "train.idx: sequence 0 is at byte 8; expected 0"),
         (lambda p: number(p / "train.idx", 74, 3), "train.idx: documents is from 0 to 3; expected from 0 to 2"),
         (lambda p: number(p / "train.idx", 66, 7), "train.idx: documents is in disorder; expected rising starts"),
+        (lambda p: (p / "train.bin").write_bytes(bytes(96)), "train.bin: tokens 0 to 23 is all 0; expected a text"),
         (lambda p: write_indexed(p / "train", [np.arange(4)]), "train.bin is 0 sequences of 4 tokens; expected 1 or"),
     ],
 )
@@ -399,3 +404,19 @@ def test_the_ends_of_long_token_files_are_looked_at(tmp_path, monkeypatch):
     write_indexed(tmp_path / "train", [tokens])
     (problem,) = recipe("llama31_8b").verify(tmp_path, config).problems
     assert str(problem) == "train.bin: tokens 8 to 11 is from -1 to 10; expected 0 to 128,255"
+
+
+def test_files_that_cannot_be_read_are_findings(tmp_path, monkeypatch):
+    for part in ("train", "valid"):
+        write_indexed(tmp_path / part, [np.arange(12, dtype=np.int32)] * 2)
+    whole = pathlib.Path.open
+
+    def guarded(path, *args, **named):
+        if path.name == "train.bin":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return whole(path, *args, **named)
+
+    monkeypatch.setattr(pathlib.Path, "open", guarded)
+    config = dataclasses.replace(llm_recipe.llama31_8b_reference(), sequence_length=4, n_eval_sequences=2)
+    (problem,) = recipe("llama31_8b").verify(tmp_path, config).problems
+    assert str(problem).startswith("train.bin is not readable (Permission denied); expected a Megatron indexed")

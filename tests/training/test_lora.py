@@ -447,6 +447,11 @@ def test_what_is_wrong_with_rows_and_base_is_a_finding(tmp_path, monkeypatch):
         "model: head.weight is of shape (7, 32); expected shape (256, 32)",
     ]
     assert report.counts == {"tensors of the base": 13}
+    packed(tmp_path, "npy", edit=lambda part, tokens, labels: (tokens.__setitem__(7, 0), labels.__setitem__(7, 0)))
+    assert [str(p) for p in verified(tmp_path).problems][:2] == [
+        "train: row 7 is all 0; expected a text",
+        "validation: row 7 is all 0; expected a text",
+    ]
     file = tmp_path / "model" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-4])  # a download cut short
     assert verified(tmp_path).problems[-1].where == "model/model.safetensors"

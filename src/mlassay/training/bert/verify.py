@@ -76,9 +76,15 @@ def _faults(part: str, fields: Fields, c: BertConfig) -> Iterator[DataProblem]:
 
 
 def _strays(part: str, fields: Fields) -> Iterator[DataProblem]:
-    """A prediction that counts must stand at a token, not at padding."""
+    """An example has tokens, and a prediction that counts stands at one of them, not at padding."""
     for rows in both_ends(len(fields["input_ids"]), LOOKED_AT):
-        at_token = np.take_along_axis(fields["input_mask"][rows], fields["masked_lm_positions"][rows], 1) == 1
+        is_token = fields["input_mask"][rows] == 1
+        bare = ~is_token.any(1)
+        if bare.any():
+            where = f"{part}/input_mask.npy: row {rows.start + int(np.argmax(bare)):,}"
+            yield DataProblem(where, "without a token", "an example")
+            return
+        at_token = np.take_along_axis(is_token, fields["masked_lm_positions"][rows], 1)
         stray = ((fields["masked_lm_weights"][rows] != 0) & ~at_token).any(1)
         if stray.any():
             where = f"{part}/masked_lm_positions.npy: row {rows.start + int(np.argmax(stray)):,}"

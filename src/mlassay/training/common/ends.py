@@ -28,3 +28,12 @@ def out_of_range(
             place = f"{where}: {unit} {part.start:,} to {part.stop - 1:,}"
             yield DataProblem(place, f"from {low} to {high}", f"0 to {n_values - 1:,}")
             return
+
+
+def all_alike(where: str, unit: str, array: npt.NDArray[np.generic], n_each: int) -> Iterator[DataProblem]:
+    """A finding for the first end that is one value throughout: a file that was made at full size, but not filled."""
+    for part in both_ends(len(array), n_each):
+        values: npt.NDArray[Any] = array[part]
+        if len(values) > 1 and values.min() == values.max():
+            yield DataProblem(f"{where}: {unit} {part.start:,} to {part.stop - 1:,}", f"all {values[0]}", "a text")
+            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +80,7 @@ class Index:
 def read_index(path: Path) -> Index:
     """An .idx file: the magic, version 1 (u64), type code (u8), counts of sequences and of document starts (u64);
     then lengths (i32), starts (i64), document starts (i64), and, where there are several kinds, kinds (i8)."""
-    _there(path)
-    with path.open("rb") as file:
+    with _opened(path) as file:
         head = file.read(_HEAD_BYTES)
     if head[:9] != _MAGIC or len(head) < _HEAD_BYTES:
         raise BadFile(path, found=f"a file starting with {head[:9]!r}", expected="the magic MMIDIDX")
@@ -106,7 +105,7 @@ def read_indexed(stem: Path) -> npt.NDArray[Any]:
     """All tokens of a Megatron indexed dataset, mapped, not loaded: documents follow each other in the .bin file."""
     path, tokens = stem.with_suffix(".idx"), stem.with_suffix(".bin")
     index = read_index(path)
-    _there(tokens)
+    _opened(tokens).close()
     size, wanted = tokens.stat().st_size, index.n_tokens
     if size != wanted * index.token_type.itemsize or not size:
         found = f"{size // index.token_type.itemsize} tokens"
@@ -115,9 +114,14 @@ def read_indexed(stem: Path) -> npt.NDArray[Any]:
     return data
 
 
-def _there(path: Path) -> None:
+def _opened(path: Path) -> BinaryIO:
+    wanted = "a Megatron indexed dataset (.bin and .idx)"
     if not path.is_file():
-        raise BadFile(path, found="absent", expected="a Megatron indexed dataset (.bin and .idx)")
+        raise BadFile(path, found="absent", expected=wanted)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BadFile(path, found=f"not readable ({error.strerror})", expected=wanted) from error
 
 
 def write_indexed(stem: Path, documents: list[npt.NDArray[np.int32]]) -> None:

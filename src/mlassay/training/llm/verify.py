@@ -9,7 +9,7 @@ import numpy as np
 
 from mlassay.core.data_report import DataProblem, DataReport, problem_in
 from mlassay.core.errors import BadFile
-from mlassay.training.common.ends import both_ends, out_of_range
+from mlassay.training.common.ends import all_alike, both_ends, out_of_range
 from mlassay.training.llm.data import Index, Windows, read_index, read_indexed
 from mlassay.training.llm.recipe import LlmConfig
 
@@ -33,6 +33,7 @@ def verify(folder: Path, config: LlmConfig) -> DataReport:
         counts[f"{what} sequences"] = n_sequences
         problems += _index_faults(f"{part}.idx", index)
         problems += out_of_range(f"{part}.bin", "tokens", tokens, config.vocabulary, LOOKED_AT)
+        problems += all_alike(f"{part}.bin", "tokens", tokens, LOOKED_AT)
         if n_sequences < n_wanted:
             found = f"{n_sequences:,} sequences of {config.sequence_length:,} tokens"
             problems.append(DataProblem(f"{part}.bin", found, f"{n_wanted:,} or more"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from mlassay.core.data_report import DataProblem, DataReport, count_problems, problem_in
 from mlassay.core.errors import BadFile
 from mlassay.training.lora.base import empty_model, located, open_tensors
-from mlassay.training.lora.data import read_packed
+from mlassay.training.lora.data import Labelled, read_packed
 from mlassay.training.lora.recipe import PACKED, RANDOM, LoraConfig
 
 PUBLISHED = {"training rows": 3_901, "validation rows": 173}
@@ -22,7 +25,9 @@ def verify(folder: Path, config: LoraConfig) -> DataReport:
     problems: list[DataProblem] = []
     for part, what in PARTS.items():
         try:
-            counts[what] = read_packed(folder, part, config.sequence_length, config.vocabulary).n
+            rows = read_packed(folder, part, config.sequence_length, config.vocabulary)
+            counts[what] = rows.n
+            problems += _unfilled(part, rows)
         except BadFile as error:
             problems.append(problem_in(folder, error))
     published = {what: n for what, n in PUBLISHED.items() if what in counts}
@@ -40,6 +45,14 @@ def verify(folder: Path, config: LoraConfig) -> DataReport:
         problems=tuple(problems),
         notes=(note,),
     )
+
+
+def _unfilled(part: str, rows: Labelled) -> Iterator[DataProblem]:
+    """A row of one token throughout is no text: a file that was made at full size, but not filled."""
+    alike = (rows.tokens == rows.tokens[:, :1]).all(1)
+    if alike.any():
+        row = int(np.argmax(alike))
+        yield DataProblem(f"{part}: row {row:,}", f"all {rows.tokens[row, 0]}", "a text")
 
 
 def _base(folder: Path, config: LoraConfig) -> tuple[int, list[DataProblem]]:

@@ -102,6 +102,8 @@ def read_sentences(path: Path) -> Iterator[list[str]]:
                 yield line.split()
     except UnicodeDecodeError as error:
         raise BadFile(path, found="not UTF-8 text", expected="pieces between spaces") from error
+    except OSError as error:
+        raise BadFile(path, found=f"not readable ({error.strerror})", expected="pieces between spaces") from error
 
 
 def _there(path: Path, expected: str) -> None:
