@@ -15,7 +15,8 @@ from mlassay.training.benchmark import Surroundings
 from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.loop import Status, train
-from mlassay.training.resnet.data import crop_box
+from mlassay.training.resnet import verify as published
+from mlassay.training.resnet.data import ImageFolder, crop_box
 from mlassay.training.resnet.model import ResNet
 from mlassay.training.resnet.recipe import small
 from tests.training.tiny import fashion_like
@@ -142,14 +143,81 @@ def test_random_crops_keep_the_rules_of_the_reference():
     assert crop_box(4000, 1, np.random.default_rng(1)) == (0, 0, 4000, 1)  # nothing fits: the whole picture
 
 
-def test_imagenet_folders_are_read(tmp_path):
+def imagenet_like(folder):
     pil = pytest.importorskip("PIL.Image")
-    from mlassay.training.resnet.data import ImageFolder
-
     for part in ("train", "val"):
         for name, colour in (("n01", (255, 0, 0)), ("n02", (0, 0, 255))):
-            (tmp_path / part / name).mkdir(parents=True)
-            pil.new("RGB", (60, 50), colour).save(tmp_path / part / name / "a.JPEG")
+            (folder / part / name).mkdir(parents=True)
+            pil.new("RGB", (60, 50), colour).save(folder / part / name / "a.JPEG")
+    return folder
+
+
+def test_imagenet_is_verified(tmp_path, monkeypatch):
+    check, config = recipe("resnet").verify, recipe("resnet").profiles["reference"]()
+    report = check(imagenet_like(tmp_path), config)
+    assert [p.found for p in report.problems] == ["2 training pictures", "2 evaluation pictures", "2 classes"]
+    monkeypatch.setattr(published, "PUBLISHED", {"training pictures": 2, "evaluation pictures": 2, "classes": 2})
+    report = check(tmp_path, config)
+    assert report.complete, report.problems
+    assert report.counts == {"training pictures": 2, "evaluation pictures": 2, "classes": 2}
+
+
+def whole_in_another_way(folder):
+    import PIL.Image
+
+    PIL.Image.new("RGB", (60, 50)).save(folder / "train" / "n01" / "a.JPEG", format="PNG")
+    with (folder / "val" / "n02" / "a.JPEG").open("ab") as file:
+        file.write(b"an editor's mark")
+
+
+def torn(folder):
+    path = folder / "train" / "n01" / "a.JPEG"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def moved(folder):
+    (folder / "val" / "n02").rename(folder / "val" / "n03")
+
+
+def emptied(folder):
+    (folder / "val" / "n02" / "a.JPEG").unlink()
+    (folder / "val" / "n02" / "a.JPEG").mkdir()
+    (folder / "val" / "n01" / "a.JPEG").rename(folder / "val" / "n01" / "a.txt")
+
+
+def flat(folder):
+    (folder / "val").rename(folder / "old")
+    (folder / "val").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wanted"),
+    [
+        (whole_in_another_way, []),  # ImageNet has a PNG, and bytes after a picture's end harm nobody
+        (torn, ["train/n01/a.JPEG is unreadable (image file is truncated"]),
+        (moved, ["val/n02 is absent; expected the same", "val/n03 is a class that train lacks; expected the same"]),
+        (
+            emptied,
+            ["val/n01 is without pictures", "val/n02/a.JPEG is unreadable (Is a directory)", "1 evaluation pict"],
+        ),
+        (flat, ["val is without folders of classes; expected val/<class>/*.JPEG", "0 evaluation pictures; expected 2"]),
+    ],
+)
+def test_what_imagenet_lacks_is_found(tmp_path, monkeypatch, spoil, wanted):
+    monkeypatch.setattr(published, "PUBLISHED", {"training pictures": 2, "evaluation pictures": 2, "classes": 2})
+    spoil(imagenet_like(tmp_path))
+    found = [str(p) for p in recipe("resnet").verify(tmp_path, None).problems]
+    assert len(found) == len(wanted), found
+    assert all(words in line for line, words in zip(found, wanted, strict=True)), found
+
+
+def test_no_imagenet_at_all(tmp_path):
+    found = [p.found for p in recipe("resnet").verify(tmp_path / "nowhere", None).problems]
+    assert found[:2] == ["without folders of classes"] * 2
+
+
+def test_imagenet_folders_are_read(tmp_path):
+    imagenet_like(tmp_path)
     data = ImageFolder(tmp_path, 32, 2)
     images, labels = data.train_batch(np.array([0, 1]), np.random.default_rng(0))
     assert images.shape == (2, 3, 32, 32)

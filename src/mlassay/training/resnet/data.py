@@ -67,17 +67,13 @@ class ImageFolder:
     """
 
     def __init__(self, folder: Path | None, size: int, n_workers: int) -> None:
-        try:
-            import PIL.Image
-        except ModuleNotFoundError as error:
-            raise MissingDependency("pillow", extra="training-data", why="ImageNet is JPEG") from error
+        _pillow()
         if folder is None or not (folder / "train").is_dir() or not (folder / "val").is_dir():
             raise BadFile(
                 folder or "--data", found="absent", expected="a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
             )
-        self._open: Any = PIL.Image.open
         self._size = size
-        classes = sorted(p.name for p in (folder / "train").iterdir() if p.is_dir())
+        classes = class_names(folder / "train")
         self._train = _files(folder / "train", classes)
         self._eval = _files(folder / "val", classes)
         self.n_train, self.n_eval = len(self._train), len(self._eval)
@@ -91,15 +87,9 @@ class ImageFolder:
     def eval_batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
         return _stack(list(self._pool.map(lambda i: self._centred(*self._eval[i]), indices)))
 
-    def _picture(self, path: Path) -> Any:
-        try:
-            return self._open(path).convert("RGB")
-        except OSError as error:
-            raise BadFile(path, found=f"unreadable ({error})", expected="a complete JPEG picture") from error
-
     def _augmented(self, path: Path, label: int, seed: int) -> tuple[Tensor, int]:
         rng = np.random.default_rng(seed)
-        picture = self._picture(path)
+        picture = read_picture(path)
         left, top, width, height = crop_box(picture.width, picture.height, rng)
         side = (self._size, self._size)
         picture = picture.resize(side, resample=2, box=(left, top, left + width, top + height))
@@ -107,7 +97,7 @@ class ImageFolder:
         return (pixels.flip(2) if rng.random() < 0.5 else pixels), label
 
     def _centred(self, path: Path, label: int) -> tuple[Tensor, int]:
-        picture = self._picture(path)
+        picture = read_picture(path)
         scale = self._size * 256 / 224 / min(picture.size)
         picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), resample=2)
         left, top = (picture.width - self._size) // 2, (picture.height - self._size) // 2
@@ -134,13 +124,36 @@ def _stack(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
     return torch.stack([s[0] for s in samples]), torch.tensor([s[1] for s in samples])
 
 
+def class_names(part: Path) -> list[str]:
+    """The folders of train/ or val/, in the order of their numbers."""
+    return sorted(path.name for path in part.iterdir() if path.is_dir())
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of one class, in order."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpeg", ".jpg"))
+
+
+def read_picture(path: Path) -> Any:
+    """A whole file decoded: a Pillow image in RGB. Raises BadFile."""
+    pillow = _pillow()
+    try:
+        with pillow.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        raise BadFile(path, found=f"unreadable ({error})", expected="a complete JPEG picture") from error
+
+
+def _pillow() -> Any:
+    try:
+        import PIL.Image
+    except ModuleNotFoundError as error:
+        raise MissingDependency("pillow", extra="training-data", why="ImageNet is JPEG") from error
+    return PIL.Image
+
+
 def _files(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    found = [
-        (path, number)
-        for number, name in enumerate(classes)
-        for path in sorted((folder / name).glob("*"))
-        if path.suffix.lower() in (".jpeg", ".jpg")
-    ]
+    found = [(path, number) for number, name in enumerate(classes) for path in pictures_of(folder / name)]
     if not found:
         raise BadFile(folder, found="without JPEG files", expected="<class>/*.JPEG")
     return found
