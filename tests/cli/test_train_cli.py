@@ -29,6 +29,32 @@ def test_every_benchmark_is_listed_with_its_summary():
     assert "recommendation: NeuMF" in run("train", "list").output
 
 
+WITHOUT_TORCH = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Absent())
+from mlassay.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "gnmt", "--out", "."], ["data", "verify", "gnmt", "--data", "."]], ids=["train", "data"]
+)
+def test_without_torch_the_message_says_how_to_get_it(words, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *words], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[:2] == [
+        "error: torch is not installed (gnmt needs it)",
+        "  next: pip install 'mlassay[training]'",
+    ]
+
+
 def test_listing_and_help_load_no_torch():
     code = "import sys; from click.testing import CliRunner; from mlassay.cli.main import cli; "
     code += "[CliRunner().invoke(cli, a) for a in (['train', 'list'], ['train', '--help'], ['score', '--help'])]; "

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from mlassay.core.errors import MissingDependency
 from mlassay.core.registry import Entry, registry
 from mlassay.training.benchmark import Recipe
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _entry(name: str, summary: str, target: str = "") -> Entry:
@@ -35,6 +44,23 @@ BENCHMARKS = registry(
 
 
 def recipe(name: str) -> Recipe:
-    """Raises UnknownName with the nearest names."""
+    """Raises UnknownName with the nearest names. What needs torch says so where it is not installed."""
     made: Recipe = BENCHMARKS.load(name)()
-    return made
+    return replace(
+        made,
+        make=_with_torch(name, made.make),
+        verify=None if made.verify is None else _with_torch(name, made.verify),
+    )
+
+
+def _with_torch(name: str, call: Callable[P, R]) -> Callable[P, R]:
+    @wraps(call)
+    def asking(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return call(*args, **named)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingDependency("torch", extra="training", why=f"{name} needs it") from error
+
+    return asking
