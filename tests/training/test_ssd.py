@@ -13,16 +13,17 @@ pytest.importorskip("torch")
 from mlassay.core.errors import BadFile
 from mlassay.training.benchmark import Schedule, Surroundings
 from mlassay.training.catalogue import recipe
-from mlassay.training.common import coco
+from mlassay.training.common import coco, coco_verify
 from mlassay.training.common.backbone import own_name
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.common.scenes import Scenes
+from mlassay.training.maskrcnn.model import MaskRCNN
 from mlassay.training.ssd.augment import augmented, jittered, random_crop, turned
 from mlassay.training.ssd.model import SSD, default_boxes, map_sides, matched, multibox_loss
 from mlassay.training.ssd.recipe import reference, small
 from mlassay.training.ssd.train import detections
 from tests.training.tiny import fashion_like
-from tests.training.tiny_coco import coco_like
+from tests.training.tiny_coco import by_torchvisions_names, coco_like
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -205,20 +206,8 @@ def test_the_reference_evaluates_at_the_rounds_epochs():
 
 def test_weights_of_the_backbone_are_taken_by_torchvisions_names(tmp_path):
     donor = SSD(dataclasses.replace(small(), base_width=4, extras=((8, 8, 2, 1),) * 2)).backbone
-    theirs = {}
-    for name, tensor in donor.state_dict().items():
-        parts = name.split(".")
-        if parts[0] == "stem":
-            theirs[f"{'conv1' if parts[1] == '0' else 'bn1'}.{parts[2]}"] = tensor
-            continue
-        stage, rest = int(parts[1]) + 1, parts[2:]
-        if rest[0] == "shortcut":
-            theirs[f"layer{stage}.0.downsample.{rest[1]}.{rest[2]}"] = tensor
-        else:
-            kind = "bn" if int(rest[1]) % 3 else "conv"
-            theirs[f"layer{stage}.0.{kind}{int(rest[1]) // 3 + 1}.{rest[2]}"] = tensor
     fashion_like(tmp_path)
-    torch.save({**theirs, "fc.weight": torch.zeros(3)}, tmp_path / "net.pth")
+    torch.save({**by_torchvisions_names(donor), "fc.weight": torch.zeros(3)}, tmp_path / "net.pth")
     benchmark = tiny(tmp_path, backbone="net.pth")
     benchmark.build()
     for name, tensor in benchmark.net.backbone.state_dict().items():
@@ -266,7 +255,23 @@ def spoil_json(part, change):
             spoil_json("train2017", lambda d: d["annotations"][1].update(bbox=[1, 2])),
             r"annotations\[1\] is a box \[1, 2\]",
         ),
-        (spoil_json("train2017", lambda d: d["images"][0].update(file_name="../x.jpg")), "is outside the folder"),
+        (
+            spoil_json("train2017", lambda d: d["images"][0].update(file_name="../x.jpg")),
+            r"images\[0\] is a file named '../x.jpg'",
+        ),
+        (
+            spoil_json("train2017", lambda d: d["images"][0].update(height="5")),
+            r"\[0\] is of id 1 and size \(\d+, '5'\)",
+        ),
+        (
+            spoil_json("train2017", lambda d: d["annotations"][0].update(image_id=None)),
+            "is of picture None and category",
+        ),
+        (spoil_json("train2017", lambda d: d["annotations"][0].update(segmentation=[[1, 2, 3]])), "is an outline that"),
+        (
+            spoil_json("val2017", lambda d: d["categories"][1].update(id="7")),
+            r"categories\[1\] is of id '7'; expected a",
+        ),
         (spoil_json("train2017", lambda d: d["images"][0].update(width=5)), "expected 5x"),
         (lambda f: (f / "train2017/000000000000.jpg").write_bytes(b"\xff\xd8 torn"), "expected a complete JPEG"),
     ],
@@ -276,6 +281,63 @@ def test_spoilt_coco_files_are_named(tmp_path, spoil, message):
     spoil(folder)
     with pytest.raises(BadFile, match=message):
         coco.CocoFolder(folder, crowds=False, masks=False).train(0)
+
+
+TINY_COCO = {
+    "training pictures": 7,
+    "training pictures with boxes": 6,
+    "evaluation pictures": 4,
+    "evaluation boxes": 4,
+    "categories": 2,
+}
+
+
+def tiny_start(name, folder):
+    """COCO's files and a backbone's, and a configuration that they fit."""
+    config = dataclasses.replace(recipe(name).profiles["small"](), data_format="coco", backbone="net.pth", base_width=4)
+    net = SSD(config) if name == "ssd" else MaskRCNN(config)
+    torch.save(by_torchvisions_names(net.backbone), coco_like(folder) / "net.pth")
+    return config
+
+
+@pytest.mark.parametrize("name", ["ssd", "maskrcnn"])
+def test_coco_and_the_backbone_are_verified(tmp_path, monkeypatch, name):
+    folder, check = tmp_path / "coco", recipe(name).verify
+    config = tiny_start(name, folder)
+    assert [p.found.partition(" ")[2] for p in check(folder, config).problems] == list(coco_verify.PUBLISHED)
+    monkeypatch.setattr(coco_verify, "PUBLISHED", TINY_COCO)
+    report = check(folder, config)
+    assert report.complete, report.problems
+    assert report.counts == TINY_COCO | {"evaluation pictures with boxes": 3, "training boxes": 7}
+    (folder / "net.pth").unlink()
+    assert check(folder, dataclasses.replace(config, backbone="none")).complete
+    wanted = "net.pth is absent; expected the backbone's ImageNet weights, a state dictionary with torchvision's names"
+    assert [str(p) for p in check(folder, config).problems] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wanted"),
+    [
+        (lambda f: (f / "val2017/000000000001.jpg").unlink(), "val2017/000000000001.jpg is absent; expected a picture"),
+        (
+            lambda f: (f / "train2017/000000000002.jpg").write_bytes(b""),
+            "train2017/000000000002.jpg is unreadable (can",
+        ),
+        (spoil_json("val2017", lambda d: d["images"].pop()), "coco is 3 evaluation pictures; expected 4"),
+        (spoil_json("val2017", lambda d: d["categories"][0].update(id=8)), "of other categories than the evaluation"),
+        (
+            spoil_json("train2017", lambda d: d["images"][0].update(file_name="/etc/passwd")),
+            "a file named '/etc/passwd'",
+        ),
+        (lambda f: (f / "annotations/instances_val2017.json").unlink(), "instances_val2017.json is absent; expected"),
+        (lambda f: torch.save({"conv1.weight": torch.zeros(2)}, f / "net.pth"), "net.pth: stem.0.weight is of shape"),
+    ],
+)
+def test_what_coco_lacks_is_found(tmp_path, monkeypatch, spoil, wanted):
+    monkeypatch.setattr(coco_verify, "PUBLISHED", TINY_COCO)
+    config = tiny_start("ssd", tmp_path / "coco")
+    spoil(tmp_path / "coco")
+    assert any(wanted in str(p) for p in recipe("ssd").verify(tmp_path / "coco", config).problems)
 
 
 def test_cocos_folder_gives_boxes_classes_and_outlines(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,3 +47,20 @@ def coco_like(folder: Path, n_train: int = 6, n_eval: int = 3) -> Path:
         found = {"images": images, "annotations": rows, "categories": categories}
         (folder / "annotations" / f"instances_{part}.json").write_text(json.dumps(found))
     return folder
+
+
+def by_torchvisions_names(backbone: Any) -> dict[str, Any]:
+    """The tensors of a backbone with one block for each stage, by the names of torchvision's ResNet."""
+    theirs = {}
+    for name, tensor in backbone.state_dict().items():
+        parts = name.split(".")
+        if parts[0] == "stem":
+            theirs[f"{'conv1' if parts[1] == '0' else 'bn1'}.{parts[2]}"] = tensor
+            continue
+        stage, rest = int(parts[1]) + 1, parts[2:]
+        if rest[0] == "shortcut":
+            theirs[f"layer{stage}.0.downsample.{rest[1]}.{rest[2]}"] = tensor
+        else:
+            kind = "bn" if int(rest[1]) % 3 else "conv"
+            theirs[f"layer{stage}.0.{kind}{int(rest[1]) // 3 + 1}.{rest[2]}"] = tensor
+    return theirs

@@ -16,13 +16,18 @@ def load_backbone(backbone: nn.Module, folder: Path | None, name: str) -> None:
     """Fill a backbone of `stem` and `stages` from FOLDER/NAME; "none" leaves it as it is. Raises BadFile."""
     if name == "none":
         return
-    path = (folder or Path()) / name
+    tensors = backbone_tensors(backbone, (folder or Path()) / name)
+    backbone.load_state_dict({key: tensors[key] for key in backbone.state_dict()})
+
+
+def backbone_tensors(backbone: nn.Module, path: Path) -> dict[str, Tensor]:
+    """What a file holds, by our names; everything that the backbone wants is there. Raises BadFile."""
     wanted = "the backbone's ImageNet weights, a state dictionary with torchvision's names"
     state = read_tensors(path, wanted, "--set backbone=none")
     blocks = stage_starts(state)
     renamed = {own_name(k, blocks): v for k, v in state.items()}
     check_shapes(path, renamed, backbone)
-    backbone.load_state_dict({key: renamed[key] for key in backbone.state_dict()})
+    return renamed
 
 
 def read_tensors(path: Path, wanted: str, way_out: str) -> dict[str, Tensor]:

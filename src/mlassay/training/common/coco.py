@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ import torch
 from numpy.typing import NDArray
 
 from mlassay.core.errors import BadFile, MissingDependency
+from mlassay.training.common.jpeg import pillow, read_picture
 from mlassay.training.common.pictures import Outlines, Picture
 
+TRAINING, VALIDATION = "annotations/instances_train2017.json", "annotations/instances_val2017.json"
 LAYOUT = "a folder with annotations/instances_{train,val}2017.json, train2017/ and val2017/"
 _NEEDED = {"images": ("id", "file_name", "width", "height"), "annotations": ("image_id", "category_id", "bbox")}
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """One picture and what is marked in it."""
+
     image_id: int
     file_name: str
     size: tuple[int, int]  # width, height
@@ -41,22 +46,18 @@ class CocoFolder:
     """
 
     def __init__(self, folder: Path | None, *, crowds: bool, masks: bool) -> None:
-        try:
-            import PIL.Image
-        except ModuleNotFoundError as error:
-            raise MissingDependency("pillow", extra="training-data", why="COCO is JPEG") from error
+        pillow()
         if folder is None or not (folder / "annotations").is_dir():
             raise BadFile(folder or "--data", found="absent", expected=LAYOUT)
-        self._open: Any = PIL.Image.open
         self._folder, self._masks = folder, masks
-        self._truth = read_annotations(folder / "annotations" / "instances_val2017.json")
+        self._truth = read_annotations(folder / VALIDATION)
         self._categories = sorted(c["id"] for c in self._truth["categories"])
         labels = {c: n for n, c in enumerate(self._categories, 1)}
-        train = read_annotations(folder / "annotations" / "instances_train2017.json")
-        self._train = [e for e in _entries(train, labels, crowds, masks) if len(e.boxes)]
-        self._eval = _entries(self._truth, labels, True, False)
-        for part, entries in (("train2017", self._train), ("val2017", self._eval)):
-            if not entries:
+        train = read_annotations(folder / TRAINING)
+        self._train = [e for e in entries(train, labels, crowds, masks) if len(e.boxes)]
+        self._eval = entries(self._truth, labels, True, False)
+        for part, usable in (("train2017", self._train), ("val2017", self._eval)):
+            if not usable:
                 raise BadFile(folder, key=part, found="without pictures that can be used", expected=LAYOUT)
         self.n_train, self.n_eval = len(self._train), len(self._eval)
         self.n_classes = len(self._categories) + 1
@@ -73,15 +74,9 @@ class CocoFolder:
     def category(self, label: int) -> int:
         return int(self._categories[label - 1])
 
-    def _picture(self, part: str, entry: _Entry) -> Picture:
+    def _picture(self, part: str, entry: Entry) -> Picture:
         path = self._folder / part / entry.file_name
-        if path.parent != self._folder / part:
-            raise BadFile(path, found="outside the folder of pictures", expected="a plain file name in the annotations")
-        try:
-            with self._open(path) as file:
-                pixels = np.asarray(file.convert("RGB"))
-        except OSError as error:
-            raise BadFile(path, found=f"unreadable ({error})", expected="a complete JPEG picture") from error
+        pixels = np.asarray(read_picture(path))
         if (pixels.shape[1], pixels.shape[0]) != entry.size:
             raise BadFile(path, found=f"{pixels.shape[1]}x{pixels.shape[0]}", expected="{}x{}".format(*entry.size))
         return Picture(
@@ -99,7 +94,7 @@ def read_annotations(path: Path) -> dict[str, Any]:
         raise BadFile(path, found="absent", expected="COCO's annotations of objects")
     try:
         found = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadFile(
             path, found=f"not readable as JSON ({error})", expected="COCO's annotations of objects"
         ) from error
@@ -113,30 +108,57 @@ def read_annotations(path: Path) -> dict[str, Any]:
             bad = next((n for n, row in enumerate(rows) if not isinstance(row, dict) or key not in row), None)
             if bad is not None:
                 raise BadFile(path, key=f"{part}[{bad}]", found=f"without {key}", expected=f"{', '.join(keys)} in each")
-    for n, row in enumerate(found["annotations"]):
-        box = row["bbox"]
-        if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box)):
-            raise BadFile(path, key=f"annotations[{n}]", found=f"a box {box}", expected="[x, y, width, height]")
+    complaints = {"images": _image_complaint, "annotations": _box_complaint, "categories": _category_complaint}
+    for part, complaint in complaints.items():
+        for n, row in enumerate(found[part]):
+            if what := complaint(row):
+                raise BadFile(path, key=f"{part}[{n}]", found=what[0], expected=what[1])
     return found
 
 
-def _entries(found: Mapping[str, Any], labels: Mapping[int, int], crowds: bool, masks: bool) -> list[_Entry]:
+def _image_complaint(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    name, size = row["file_name"], (row["width"], row["height"])
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        return f"a file named {name!r}", "the name of a file in the folder of pictures"
+    if not isinstance(row["id"], int) or not all(isinstance(v, int) and v > 0 for v in size):
+        return f"of id {row['id']!r} and size {size}", "whole numbers"
+    return None
+
+
+def _box_complaint(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    box = row["bbox"]
+    if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and isfinite(v) for v in box)):
+        return f"a box {box}", "[x, y, width, height]"
+    if not isinstance(row["image_id"], int) or not isinstance(row["category_id"], int):
+        return f"of picture {row['image_id']!r} and category {row['category_id']!r}", "whole numbers"
+    polygons = row.get("segmentation")
+    if isinstance(polygons, list) and not all(isinstance(p, list) and len(p) % 2 == 0 for p in polygons):
+        return "an outline that is no list of x and y", "polygons [x, y, x, y, …]"
+    return None
+
+
+def _category_complaint(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    return None if isinstance(row["id"], int) else (f"of id {row['id']!r}", "a whole number")
+
+
+def entries(found: Mapping[str, Any], labels: Mapping[int, int], crowds: bool, masks: bool) -> list[Entry]:
+    """The pictures of an annotation file; `labels` gives a category's class number."""
     rows_of: dict[int, list[Mapping[str, Any]]] = {image["id"]: [] for image in found["images"]}
     for row in found["annotations"]:
         crowd = bool(row.get("iscrowd"))
         width, height = row["bbox"][2:]
         if (crowds or not crowd) and width > 0 and height > 0 and row["category_id"] in labels:
             rows_of.setdefault(row["image_id"], []).append(row)
-    entries = []
+    result = []
     for image in found["images"]:
         rows = rows_of[image["id"]]
         boxes = np.array([r["bbox"] for r in rows], np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         classes = np.array([labels[r["category_id"]] for r in rows], np.int64)
         outlines = tuple(_outlines(r) for r in rows) if masks else ()
-        size = (int(image["width"]), int(image["height"]))
-        entries.append(_Entry(image["id"], image["file_name"], size, boxes, classes, outlines))
-    return entries
+        size = (image["width"], image["height"])
+        result.append(Entry(image["id"], image["file_name"], size, boxes, classes, outlines))
+    return result
 
 
 def _outlines(row: Mapping[str, Any]) -> Outlines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,7 @@ def recipe() -> Recipe:
         log_id="maskrcnn",
         profiles=profiles,
         make=make,
+        verify=later("mlassay.training.maskrcnn.verify:verify"),
         free_keys=(
             "global_batch_size",
             "gradient_accumulation_steps",

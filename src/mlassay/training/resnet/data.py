@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mlassay.core.errors import BadFile, MissingDependency
+from mlassay.core.errors import BadFile
 from mlassay.training.common.idx import FASHION_MNIST, labelled_images
+from mlassay.training.common.jpeg import pillow, read_picture
 from mlassay.training.common.order import Indices
 
 CHANNEL_MEANS = (123.68, 116.78, 103.94)  # subtracted; the reference does not divide
@@ -67,7 +68,7 @@ class ImageFolder:
     """
 
     def __init__(self, folder: Path | None, size: int, n_workers: int) -> None:
-        _pillow()
+        pillow()
         if folder is None or not (folder / "train").is_dir() or not (folder / "val").is_dir():
             raise BadFile(
                 folder or "--data", found="absent", expected="a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
@@ -132,24 +133,6 @@ def class_names(part: Path) -> list[str]:
 def pictures_of(folder: Path) -> list[Path]:
     """The pictures of one class, in order."""
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpeg", ".jpg"))
-
-
-def read_picture(path: Path) -> Any:
-    """A whole file decoded: a Pillow image in RGB. Raises BadFile."""
-    pillow = _pillow()
-    try:
-        with pillow.open(path) as picture:
-            return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise BadFile(path, found=f"unreadable ({error})", expected="a complete JPEG picture") from error
-
-
-def _pillow() -> Any:
-    try:
-        import PIL.Image
-    except ModuleNotFoundError as error:
-        raise MissingDependency("pillow", extra="training-data", why="ImageNet is JPEG") from error
-    return PIL.Image
 
 
 def _files(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
