@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ from mlassay.training.catalogue import recipe
 from mlassay.training.common.engine import count_parameters
 from mlassay.training.loop import Status, train
 from mlassay.training.unet3d import augment, brain
-from mlassay.training.unet3d.data import EVAL_NUMBERS, BrainBoxes, KitsFolder, case_files
+from mlassay.training.unet3d.data import EVAL_NUMBERS, LAYOUT, BrainBoxes, KitsFolder, case_files
 from mlassay.training.unet3d.model import UNet3D
 from mlassay.training.unet3d.recipe import reference, small
 from mlassay.training.unet3d.train import dice_and_cross_entropy
@@ -250,7 +251,10 @@ def test_the_cases_are_split_as_the_rules_have_it(kits):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda x, y: y.unlink(), r"is not usable: case_00007_y.npy is absent; expected 210 cases"),
+        (
+            lambda x, y: y.unlink(),
+            r"is not usable: case_00007_y.npy is absent, not an array made by [^;]*; expected 210 cases",
+        ),
         (lambda x, y: x.write_bytes(x.read_bytes()[:300]), "case_00007_x.npy is not readable"),
         (lambda x, y: x.write_bytes(b"hello"), "case_00007_x.npy is not readable"),
         (lambda x, y: np.save(x, np.zeros((1, 9, 9, 9))), r"case_00007_x.npy is float64 of shape \(1, 9, 9, 9\), not"),
@@ -298,6 +302,70 @@ def test_labels_beyond_the_classes_are_named(tmp_path):
     benchmark, _ = ready(folder)
     with pytest.raises(BadFile, match=r"case_00000_y.npy is with labels up to 5; expected 0 to 2"):
         benchmark.evaluate()
+
+
+def verified(folder, **changes):
+    return recipe("unet3d").verify(folder, dataclasses.replace(small(), **(TINY | changes)))
+
+
+def test_prepared_kits_is_verified(kits, tmp_path):
+    report = verified(kits)
+    assert report.complete, report.problems
+    assert report.counts == {"training cases": 168, "evaluation cases": 42}
+    assert report.notes == ("MD5 sums: not compared: there is no checksum.json here",)
+    assert len(verified(kits, patch=128).problems) == 420
+    absent = verified(tmp_path / "nowhere")
+    assert [str(p) for p in absent.problems] == [f"{tmp_path / 'nowhere'} is absent; expected {LAYOUT}"]
+
+
+def with_a_hole(x, y):
+    image = np.load(x)
+    image[0, 1, 2, 3] = np.nan
+    np.save(x, image)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wanted"),
+    [
+        (
+            lambda x, y: y.unlink(),
+            "case_00007_y.npy is absent; expected an array made by the reference's preprocessing",
+        ),
+        (with_a_hole, "case_00007_x.npy is not finite somewhere; expected numbers"),
+        (
+            lambda x, y: np.save(y, np.full((1, 9, 9, 9), 3, np.uint8)),
+            "case_00007_y.npy is with labels up to 3; expected",
+        ),
+        (
+            lambda x, y: np.save(y, np.zeros((1, 8, 9, 9), np.uint8)),
+            "case_00007 is of unequal shapes: [(1, 8, 9, 9), (1",
+        ),
+        (
+            lambda x, y: (x.parent / "checksum.json").write_text("[]"),
+            "checksum.json is of another form; expected an ob",
+        ),
+        (lambda x, y: (x.parent / "checksum.json").write_text("{"), "checksum.json is not readable as JSON"),
+        (
+            lambda x, y: (x.parent / "checksum.json").write_text(json.dumps({x.name: "0" * 32, "other": "1"})),
+            "case_00007_x.npy is of MD5 ",
+        ),
+    ],
+)
+def test_what_prepared_kits_lacks_is_found(tmp_path, spoil, wanted):
+    spoil(*case_files(kits_like(tmp_path), 7))
+    report = verified(tmp_path)
+    (problem,) = report.problems
+    assert str(problem).startswith(wanted)
+    assert sum(report.counts.values()) == 210 - ("absent" in wanted)
+
+
+def test_the_references_checksums_are_compared(tmp_path):
+    folder = kits_like(tmp_path)
+    sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.glob("*.npy")}
+    (folder / "checksum.json").write_text(json.dumps(sums))
+    report = verified(folder)
+    assert report.complete, report.problems
+    assert report.notes == ("MD5 sums: compared with the reference's checksum.json",)
 
 
 def test_the_brain_is_split_with_a_gap():

@@ -50,6 +50,7 @@ def recipe(name: str) -> Recipe:
         made,
         make=_with_torch(name, made.make),
         verify=None if made.verify is None else _with_torch(name, made.verify),
+        prepare=None if made.prepare is None else _with_torch(name, made.prepare),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mlassay.core.errors import BadFile, UsageError
 from mlassay.tasks.medical_segmentation import brain, dataset
+from mlassay.training.unet3d import scans
 from tests.tasks.medical_segmentation.kits_folder import kits, write_case
 
 
@@ -119,9 +120,9 @@ def test_odd_cases(tmp_path: Path) -> None:
         nibabel.Nifti1Image(np.zeros((12, 20, 17), np.uint8), np.eye(4)), tmp_path / "case_1/segmentation.nii.gz"
     )
     with pytest.raises(BadFile, match=r"is an image \(12, 20, 18\) and labels \(12, 20, 17\)"):
-        dataset.read_case(tmp_path / "case_1")
+        scans.read_case(tmp_path / "case_1")
     nibabel.save(
         nibabel.Nifti1Image(np.full((12, 20, 18), 7, np.uint8), np.eye(4)), tmp_path / "case_1/segmentation.nii.gz"
     )
     with pytest.raises(BadFile, match="is with labels up to 7; expected 0, 1 and 2"):
-        dataset.read_case(tmp_path / "case_1")
+        scans.read_case(tmp_path / "case_1")

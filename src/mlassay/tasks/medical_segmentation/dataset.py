@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlassay.core.data_report import DataProblem, DataReport, each_checked, file_digest, problem_of
-from mlassay.core.errors import BadFile, MachineProblem, MissingDependency, UsageError
+from mlassay.core.errors import BadFile, UsageError
 from mlassay.tasks.medical_segmentation import brain
 from mlassay.tasks.medical_segmentation.preprocess import prepared_volume
 from mlassay.training.unet3d.data import EVAL_NUMBERS
+from mlassay.training.unet3d.scans import convert_each, read_case, require_cases, save_array
 
 KITS_CASES = tuple(f"case_{number:05d}" for number in (*EVAL_NUMBERS, 400))
 """The rule book's 42 cases, the same as in training, and since round v3.0 case 400, which is case 185 again."""
@@ -87,23 +88,19 @@ def prepare(raw: Path, out: Path, *, told: Callable[[str], None] = lambda _: Non
     manifest: dict[str, Any] = {"form": _FORM, "cases": {}}
     if (out / MANIFEST).is_file():
         manifest = _read_manifest(out)
-    bad: list[str] = []
-    for case in cases:
-        if case in DOUBLED or _is_done(out, manifest["cases"].get(case)):
-            continue
+
+    def convert(case: str) -> None:
+        if _is_done(out, manifest["cases"].get(case)):
+            return
         told(case)
-        try:
-            image, labels = prepared_volume(*read_case(raw / case))
-        except BadFile as error:
-            bad.append(error.message)
-            continue
+        image, labels = prepared_volume(*read_case(raw / case))
         entry: dict[str, Any] = {"shape": list(image.shape)}
         for kind, array in (("image", image), ("labels", labels)):
             entry[kind] = _saved(out / f"{case}-{kind}.npy", array)
         manifest["cases"][case] = entry
         _write_manifest(out, manifest)
-    if bad:
-        raise BadFile(raw, found=f"with {len(bad)} cases that cannot be used: {'; '.join(bad[:5])}", expected="none")
+
+    convert_each(raw, [case for case in cases if case not in DOUBLED], convert)
     for case, same in DOUBLED.items():
         if case in cases:
             manifest["cases"][case] = manifest["cases"][same]
@@ -131,52 +128,12 @@ def verify(folder: Path) -> DataReport:
     )
 
 
-def read_case(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], tuple[float, ...]]:
-    """Image in Hounsfield units, labels, and the edges of a voxel in millimetres."""
-    try:
-        import nibabel
-    except ModuleNotFoundError as error:
-        raise MissingDependency("nibabel", extra="medical", why="it reads .nii.gz files") from error
-    arrays = []
-    for name in ("imaging.nii.gz", "segmentation.nii.gz"):
-        path = folder / name
-        if not path.is_file():
-            raise BadFile(folder, found=f"without {name}", expected="imaging.nii.gz and segmentation.nii.gz")
-        try:
-            file: Any = nibabel.load(path)  # type: ignore[attr-defined, unused-ignore]
-            arrays.append(np.asarray(file.dataobj))
-        except Exception as error:  # nibabel and gzip report damage by many kinds of error
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise BadFile(path, found=f"not readable ({reason[:100]})", expected="a whole NIfTI file") from error
-        spacing = tuple(float(edge) for edge in file.header["pixdim"][1:4])
-        if name.startswith("imaging"):
-            edges = spacing
-    image, labels = arrays
-    if image.ndim != 3 or image.shape != labels.shape:
-        raise BadFile(
-            folder, found=f"an image {image.shape} and labels {labels.shape}", expected="equal, of 3 dimensions"
-        )
-    if not np.isin(np.unique(labels), (0, 1, 2)).all():
-        raise BadFile(
-            folder / "segmentation.nii.gz", found=f"with labels up to {labels.max():g}", expected="0, 1 and 2"
-        )
-    return image.astype(np.float32), labels.astype(np.uint8), edges
-
-
 def _source(case: str) -> str:
     return DOUBLED.get(case, case)
 
 
 def _cases(folder: Path) -> list[str]:
-    missing = [case for case in KITS_CASES if not (folder / _source(case)).is_dir()]
-    if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise BadFile(
-            folder,
-            found=f"without {len(missing)} of the {len(KITS_CASES)} cases: {shown}",
-            expected="the rule book's KiTS19 cases, each a folder, or a folder made by prepare",
-            hint="download them with the script of the KiTS19 repository",
-        )
+    require_cases(folder, [_source(case) for case in KITS_CASES])
     return list(KITS_CASES)
 
 
@@ -217,14 +174,7 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _saved(path: Path, array: NDArray[Any]) -> dict[str, str]:
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.save(file, array)
-        part.replace(path)
-    except OSError as error:
-        raise MachineProblem(f"{path} cannot be written: {error.strerror}", hint="make room, then go on") from error
+    save_array(path, array)
     return {"file": path.name, "sha256": file_digest(path)}
 
 

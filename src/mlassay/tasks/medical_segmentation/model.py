@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from mlassay.tasks.checkpoint import export_onnx, load_checkpoint
-from mlassay.tasks.medical_segmentation.preprocess import WINDOW
 from mlassay.tasks.medical_segmentation.unet import UNet3D, published_key
+from mlassay.training.unet3d.scans import WINDOW
 
 
 def reference_network(checkpoint: Path | None = None, *, seed: int = 0) -> UNet3D:

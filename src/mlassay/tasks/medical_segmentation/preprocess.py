@@ -11,12 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlassay.training.unet3d.windows import PADDING, fit, margins
-
-SPACING = (1.6, 1.2, 1.2)  # millimetres
-LOW, HIGH = -79.0, 304.0  # Hounsfield units
-MEAN, DEVIATION = 101.0, 76.9
-WINDOW = 128
+from mlassay.training.unet3d.scans import SPACING, WINDOW, scaled, widened
+from mlassay.training.unet3d.windows import PADDING, fit
 
 
 def prepared_volume(
@@ -27,9 +23,7 @@ def prepared_volume(
         factors = [found / wanted for found, wanted in zip(spacing, SPACING, strict=True)]
         image = zoomed(image, factors, outside=float(image.min()))
         labels = zoomed(labels, factors, outside=float(labels.min()), nearest=True)
-    image = (np.clip(image, LOW, HIGH) - np.float32(MEAN)) / np.float32(DEVIATION)
-    least = margins([max(0, WINDOW - size) for size in image.shape])
-    image, labels = np.pad(image, least, mode="edge"), np.pad(labels, least, mode="edge")
+    image, labels = widened(scaled(image)), widened(labels)
     how = fit(image.shape, WINDOW)
     return how.apply(image, PADDING), how.apply(labels, 0)
 

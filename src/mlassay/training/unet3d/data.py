@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlassay.core.data_report import DataProblem, problem_of
 from mlassay.core.errors import BadFile
 from mlassay.training.unet3d import brain
 from mlassay.training.unet3d.augment import Slices, largest_parts
@@ -20,6 +21,7 @@ from mlassay.training.unet3d.augment import Slices, largest_parts
 Volume = tuple[NDArray[np.float32], NDArray[np.uint8]]
 """Image and labels, both (D, H, W)."""
 
+LAYOUT = "a folder with case_00000_x.npy, case_00000_y.npy and so on, 210 cases of KiTS19"
 N_CASES = 210
 EVAL_NUMBERS = (
     0, 3, 5, 6, 12, 24, 34, 41, 44, 49, 52, 56, 61, 65, 66, 70, 76, 78, 80, 84, 86, 87, 92, 111, 112, 125, 128, 138,
@@ -61,17 +63,16 @@ class KitsFolder(_Parts):
 
     def __init__(self, folder: Path | None, edge: int) -> None:
         super().__init__()
-        wanted = "a folder with case_00000_x.npy, case_00000_y.npy and so on, 210 cases of KiTS19"
         if folder is None or not folder.is_dir():
-            raise BadFile(folder or "--data", found="absent", expected=wanted)
+            raise BadFile(folder or "--data", found="absent", expected=LAYOUT)
         problems = kits_problems(folder, edge)
         if problems:
-            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+            shown = "; ".join(f"{p.where} is {p.found}, not {p.expected}" for p in problems[:5])
             raise BadFile(
                 folder,
-                found=f"not usable: {'; '.join(problems[:5])}{more}",
+                found=f"not usable: {shown}" + (f" and {len(problems) - 5} more" if len(problems) > 5 else ""),
                 expected="210 cases as the reference's preprocessing leaves them",
-                hint="preprocess KiTS19 again with the reference's script",
+                hint="make them of KiTS19 by `mlassay data prepare unet3d`, or the reference's script",
             )
         self._folder = folder
         self._seen: set[int] = set()
@@ -93,10 +94,7 @@ class KitsFolder(_Parts):
         """Once a case, when it is first used as a whole: reading all labels at the start would take minutes."""
         if number in self._seen:
             return
-        path = case_files(self._folder, number)[1]
-        largest = int(_array(path).max())
-        if largest > 2:
-            raise BadFile(path, found=f"with labels up to {largest}", expected="0 to 2")
+        check_labels(case_files(self._folder, number)[1])
         self._seen.add(number)
 
     def _pair(self, number: int) -> Volume:
@@ -104,11 +102,16 @@ class KitsFolder(_Parts):
         return image, labels
 
 
+def case_name(number: int) -> str:
+    return f"case_{number:05d}"
+
+
 def case_files(folder: Path, number: int) -> tuple[Path, Path]:
-    return folder / f"case_{number:05d}_x.npy", folder / f"case_{number:05d}_y.npy"
+    """Image and labels."""
+    return folder / f"{case_name(number)}_x.npy", folder / f"{case_name(number)}_y.npy"
 
 
-def kits_problems(folder: Path, edge: int) -> list[str]:
+def kits_problems(folder: Path, edge: int) -> list[DataProblem]:
     """Every file that is missing, torn, of another type, or of another shape than its pair; only headers are read.
 
     `edge`: the least a volume may measure along each axis, in voxels.
@@ -120,15 +123,29 @@ def kits_problems(folder: Path, edge: int) -> list[str]:
             try:
                 array = _array(path)
             except BadFile as error:
-                found.append(f"{path.name} is {error.found}")
+                found.append(problem_of(path.name, error))
                 continue
             shapes.add(array.shape)
             if array.dtype != kind or array.ndim != 4 or array.shape[0] != 1 or min(array.shape[1:]) < edge:
                 wanted = f"{np.dtype(kind)} of shape (1, D, H, W), edges from {edge} on"
-                found.append(f"{path.name} is {array.dtype} of shape {array.shape}, not {wanted}")
+                found.append(DataProblem(path.name, f"{array.dtype} of shape {array.shape}", wanted))
         if len(shapes) > 1:
-            found.append(f"case_{number:05d} has an image and labels of unequal shapes: {sorted(shapes)}")
+            wanted = "an image and labels of equal shape"
+            found.append(DataProblem(case_name(number), f"of unequal shapes: {sorted(shapes)}", wanted))
     return found
+
+
+def check_labels(path: Path) -> None:
+    """Reads all labels of a case. Raises BadFile."""
+    largest = int(_array(path).max())
+    if largest > 2:
+        raise BadFile(path, found=f"with labels up to {largest}", expected="0 to 2")
+
+
+def check_image(path: Path) -> None:
+    """Reads a whole image. Raises BadFile."""
+    if not np.isfinite(_array(path)).all():
+        raise BadFile(path, found="not finite somewhere", expected="numbers")
 
 
 def _array(path: Path) -> NDArray[Any]:

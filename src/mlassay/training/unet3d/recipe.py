@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, spec_of
+from mlassay.training.benchmark import Benchmark, Recipe, Surroundings, Target, later, spec_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,8 @@ def recipe() -> Recipe:
         log_id="unet3d",
         profiles={"reference": reference, "small": small},
         make=make,
+        verify=later("mlassay.training.unet3d.verify:verify"),
+        prepare=later("mlassay.training.unet3d.prepare:prepare"),
         by_round={name: {"progress_in_samples": True} for name in ("v3.1", "v4.0")},
         free_keys=(
             "global_batch_size",
