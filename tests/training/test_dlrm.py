@@ -167,7 +167,7 @@ def test_criteo_arrays_are_verified(tmp_path, monkeypatch, name):
     assert check(tmp_path, config).complete
     np.save(tmp_path / "eval_labels.npy", np.full(64, 2))
     (problem,) = check(tmp_path, config).problems
-    assert str(problem) == f"{tmp_path / 'eval_labels.npy'} is not only 0 and 1; expected 0 or 1"
+    assert str(problem) == "eval_labels.npy is not only 0 and 1; expected 0 or 1"
     dense = np.load(tmp_path / "train_dense.npy")
     dense[3, 3] = np.inf
     np.save(tmp_path / "train_dense.npy", dense)

@@ -21,7 +21,7 @@ from mlassay.training.minigo.go import BLACK, WHITE, IllegalMove, Position, from
 from mlassay.training.minigo.recipe import recipe as minigo
 from mlassay.training.minigo.recipe import small
 from mlassay.training.minigo.search import SearchSettings, area_judge, root_of, search
-from mlassay.training.minigo.selfplay import match, self_play
+from mlassay.training.minigo.selfplay import match, openings, self_play
 from mlassay.training.minigo.sgf import read_games
 
 
@@ -318,8 +318,33 @@ def test_a_player_is_as_strong_as_itself_and_stronger_than_chance():
         actions = nodes[0].position.pass_move + 1
         return rng.random((len(nodes), actions)).astype(np.float32), rng.uniform(-1, 1, len(nodes)).astype(np.float32)
 
-    rng = np.random.default_rng(1)
-    assert match(config, area_judge, random_judge, 12, 8, rng) > 0.6
+    starts = openings(5, config.komi, 10, np.random.default_rng(1))
+    assert match(config, area_judge, random_judge, starts, (24, 24)) > 0.6
+    assert match(config, area_judge, area_judge, starts, (8, 8)) == 0.5  # each start is played with both colours
+    assert match(config, area_judge, area_judge, starts, (48, 8)) > 0.6  # who looks further wins
+
+
+@pytest.mark.parametrize(("board", "n"), [(3, 12), (5, 85), (9, 846)])
+def test_openings_are_all_there_is_up_to_symmetry_before_one_comes_back(board, n):
+    def shape(position):
+        stones = position.board()
+        turns = [np.rot90(side, k) for side in (stones, stones[:, ::-1]) for k in range(4)]
+        return min(turn.tobytes() for turn in turns)
+
+    drawn = openings(board, 7.5, n + 3, np.random.default_rng(4))
+    shapes = [shape(p) for p in drawn]
+    assert len(set(shapes[:n])) == n
+    assert set(shapes[n:]) <= set(shapes)
+    every = {shape(openings_at(board, a, b)) for a in range(board**2) for b in range(board**2) if a != b}
+    assert set(shapes) == every
+    assert all((p.moves, p.to_play) == (2, BLACK) for p in drawn)
+
+
+def openings_at(board, black, white):
+    position = Position(board)
+    position.play(black)
+    position.play(white)
+    return position
 
 
 def test_self_play_gives_lessons_that_agree_with_the_result():
@@ -341,8 +366,48 @@ def test_games_in_sgf_are_read_and_tried(tmp_path):
     (tmp_path / "b.sgf").write_text("(;SZ[19];B[cc])")
     with pytest.raises(BadFile, match="SZ is 19; expected 5"):
         read_games(tmp_path, 5, 0.5)
-    with pytest.raises(BadFile, match=r"is without \.sgf files"):
+    with pytest.raises(BadFile, match="is without games"):
         read_games(tmp_path / "none", 5, 0.5)
+
+
+def test_a_game_is_its_first_line_from_the_stones_set_up(tmp_path):
+    """Variations, comments with brackets in them, handicaps, several games in one file."""
+    (tmp_path / "a.sgf").write_text(
+        r"(;SZ[5]C[look: (;B[ee\]) is text]AB[cc][dd]AW[aa]PL[W](;W[dc];B[ba](;W[ab])(;W[ee]))(;W[bb]))"
+        "(;SZ[5];B[])\n"
+    )
+    (first, moves), (second, other) = read_games(tmp_path / "a.sgf", 5, 0.5)
+    assert picture(first) == ["O....", ".....", "..X..", "...X.", "....."]
+    assert (first.to_play, moves) == (WHITE, [13, 1, 5])
+    assert (second.to_play, second.score(), other) == (BLACK, -0.5, [25])
+
+
+@pytest.mark.parametrize(
+    ("stones", "message"),
+    [
+        ("AB[cc]AW[cc]", r"AB, AW is two stones at row 2, column 2; expected stones on 5x5"),
+        ("AB[ca]AW[ff]", r"AB, AW is a stone that is not on a board of 5"),
+    ],
+)
+def test_stones_that_cannot_be_set_up_are_named(tmp_path, stones, message):
+    (tmp_path / "a.sgf").write_text(f"(;SZ[5]{stones};B[aa])")
+    with pytest.raises(BadFile, match=message):
+        read_games(tmp_path, 5, 0.5)
+
+
+@pytest.mark.torch
+def test_what_judges_is_verified(tmp_path):
+    torch = pytest.importorskip("torch")
+    check, config = minigo().verify, dataclasses.replace(small(), evaluation="moves", board=5)
+    assert str(check(tmp_path, config).problems[0]).endswith("is without games; expected SGF games on 5x5")
+    (tmp_path / "a.sgf").write_text("(;GM[1]SZ[5];B[cc];W[dc])(;SZ[5];B[aa])")
+    report = check(tmp_path, config)
+    assert (report.complete, report.counts) == (True, {"moves that are asked for": 3})
+    rival = by_match(tmp_path)
+    torch.save(rival.net.state_dict(), tmp_path / "target.pth")
+    assert check(tmp_path, rival.config).counts == {"games against the opponent": 12}
+    (tmp_path / "target.pth").write_bytes(b"PK torn")
+    assert "is not a readable state dictionary" in str(check(tmp_path, rival.config).problems[0])
 
 
 # --- with the network

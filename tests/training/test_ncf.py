@@ -170,4 +170,4 @@ def test_movielens_is_verified(tmp_path, monkeypatch):
     assert f"{tmp_path.name} is 30 users; expected 138,493" in [str(p) for p in report.problems]
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,x,4\n")
     (problem,) = check(tmp_path, config).problems
-    assert problem.where == str(tmp_path / "ratings.csv")
+    assert problem.where == "ratings.csv"

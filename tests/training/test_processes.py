@@ -149,28 +149,44 @@ def cut_off(tmp_path, n, name, data, settings):
     return json.loads(record.with_suffix(".position.json").read_text())["step"], record
 
 
-@pytest.mark.parametrize(
-    ("name", "before", "after"), [("llama31_8b", 2, 1), ("llama31_8b", 1, 2), ("llama2_70b_lora", 2, 2)]
-)
-def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, name, before, after):
-    """By any number of processes: what is saved is whole, and what comes after is as if nothing had happened."""
-    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *MORE[name]]
-    step, record = cut_off(tmp_path, before, name, data, [*settings, "parallel=fsdp", "max_steps=20000"])
+def carried_on(tmp_path, n, name, data, settings, step, record, per_epoch):
+    """The cut run after ten steps more, by `n` processes, and a run of as many steps that nobody cut."""
     body = json.loads(record.read_text())
     assert body["status"] == "running"
-    saved = torch.load(record.with_name(f"result_0.{step}.checkpoint"), weights_only=True)["model"]
-    assert all(("lora_" in key) == (name == "llama2_70b_lora") for key in saved)
-    n_train = read_log(record.with_suffix(".txt")).first("train_samples").value
-    end = f"{(step + 10) / (n_train // 16):.9f}"
+    end = f"{(step + 10) / per_epoch:.9f}"
     body["overrides"]["max_epochs"] = end
     record.write_text(json.dumps(body))
     done = subprocess.run(
-        command(after, name, "--resume", str(tmp_path / "cut"), "--json"), capture_output=True, text=True, check=False
+        command(n, name, "--resume", str(tmp_path / "cut"), "--json"), capture_output=True, text=True, check=False
     )
     assert len(json.loads(done.stdout)) == 1, done.stderr  # only the first process speaks
     resumed = json.loads(record.read_text())
     assert (resumed["status"], resumed["resumed"], resumed["steps"]) == ("aborted", True, step + 10), done.stderr
     assert read_run(record.with_suffix(".txt")).resumed
-    _, whole = run(tmp_path, "whole", 1, name, data, [*settings, "max_steps=20000", f"max_epochs={end}"])
-    without = json.loads((whole / "result_0.json").read_text())
+    _, whole = run(tmp_path, "whole", 1, name, data, [*settings, f"max_epochs={end}"])
+    return resumed, json.loads((whole / "result_0.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"), [("llama31_8b", 2, 1), ("llama31_8b", 1, 2), ("llama2_70b_lora", 2, 2)]
+)
+def test_a_run_with_a_part_of_each_layer_is_resumed(tmp_path, name, before, after):
+    """By any number of processes: what is saved is whole, and what comes after is as if nothing had happened."""
+    data, settings = text_like(tmp_path / "text"), [*LANGUAGE, *MORE[name], "max_steps=20000"]
+    step, record = cut_off(tmp_path, before, name, data, [*settings, "parallel=fsdp"])
+    saved = torch.load(record.with_name(f"result_0.{step}.checkpoint"), weights_only=True)["model"]
+    assert all(("lora_" in key) == (name == "llama2_70b_lora") for key in saved)
+    n_train = read_log(record.with_suffix(".txt")).first("train_samples").value
+    resumed, without = carried_on(tmp_path, after, name, data, settings, step, record, n_train // 16)
     assert resumed["final_loss"] == pytest.approx(without["final_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1), (1, 2)])
+def test_a_run_with_the_whole_model_in_each_process_is_resumed(tmp_path, before, after):
+    data = packages_like(tmp_path / "Packages")
+    settings = ["global_batch_size=128", "n_eval_negatives=20", "target=0.99999"]
+    step, record = cut_off(tmp_path, before, "ncf", data, [*settings, "max_epochs=1000"])
+    n_train = read_log(record.with_suffix(".txt")).first("train_samples").value
+    per_epoch = -(-n_train // 128)
+    resumed, without = carried_on(tmp_path, after, "ncf", data, settings, step, record, per_epoch)
+    assert resumed["final_loss"] == pytest.approx(without["final_loss"], rel=1e-3)

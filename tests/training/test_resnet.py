@@ -97,6 +97,20 @@ def test_the_same_seed_gives_the_same_losses_and_a_checkpoint_continues_them(tmp
     assert [third.step().loss for _ in range(3)] == pytest.approx(losses[3:], rel=1e-5)
 
 
+def test_a_checkpoint_keeps_the_random_stream_of_the_device(tmp_path, monkeypatch):
+    """Dropout on an accelerator draws from the accelerator's stream; here one that only counts."""
+    drawn = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7, 5], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: drawn.append((state.tolist(), str(device))))
+    benchmark = make(fashion_like(tmp_path / "data"))
+    benchmark.build()
+    benchmark.device = torch.device("cuda", 0)
+    benchmark.save(tmp_path / "state")
+    assert not drawn
+    benchmark.restore(tmp_path / "state")
+    assert drawn == [([7, 5], "cuda:0")]
+
+
 def test_a_torn_checkpoint_is_named(tmp_path):
     benchmark = make(fashion_like(tmp_path))
     benchmark.build()

@@ -91,6 +91,6 @@ def counted(
     try:
         counts = count()
     except BadFile as error:
-        return DataReport(dataset=dataset, folder=folder, problems=(problem_of(error.path, error),), **more)
+        return DataReport(dataset=dataset, folder=folder, problems=(problem_in(folder, error),), **more)
     problems = tuple(count_problems(counts, published, folder.name))
     return DataReport(dataset=dataset, folder=folder, counts=counts, problems=problems, **more)

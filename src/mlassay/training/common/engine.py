@@ -259,7 +259,7 @@ class TorchBenchmark(Generic[C]):
             "model": model,
             "optimizer": optimizer,
             "by_name": self._by_name,
-            "torch_rng": [row["stream"] for row in self.gathered([{"stream": torch.get_rng_state()}])],
+            "random_streams": self.gathered([self._random_streams()]),  # one row for each process
             "more": self.extra_state(),
         }
         if self.around.rank == 0:
@@ -294,10 +294,21 @@ class TorchBenchmark(Generic[C]):
             self.net.load_state_dict(state["model"], strict=self.keeps_frozen)
             self.optimizer.load_state_dict(state["optimizer"])
         self.step_number = state["step"]
-        streams = state["torch_rng"]  # one for each process
-        if self.around.rank < len(streams):
-            torch.set_rng_state(streams[self.around.rank])
+        if self.around.rank < len(state["random_streams"]):
+            self._set_random_streams(state["random_streams"][self.around.rank])
         self.restore_extra(state["more"])
+
+    def _random_streams(self) -> dict[str, Tensor]:
+        """Torch's streams in this process: dropout draws from the device's own."""
+        streams = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            streams["cuda"] = torch.cuda.get_rng_state(self.device)
+        return streams
+
+    def _set_random_streams(self, streams: Mapping[str, Tensor]) -> None:
+        torch.set_rng_state(streams["cpu"])
+        if self.device.type == "cuda" and "cuda" in streams:
+            torch.cuda.set_rng_state(streams["cuda"], self.device)
 
     def extra_state(self) -> dict[str, Any]:
         return {}

@@ -80,10 +80,11 @@ def small(interaction: str) -> DlrmConfig:
         cross_rank=16,
         global_batch_size=256,
         optimizer="adagrad" if interaction == "cross" else "sgd",
-        learning_rate=0.005 if interaction == "cross" else 0.3,
+        learning_rate=0.02 if interaction == "cross" else 1.0,
+        warmup_steps=0 if interaction == "cross" else 100,
         max_epochs=8.0,
-        eval_every_epochs=0.25,
-        target=0.98 if interaction == "cross" else 0.979,
+        eval_every_epochs=0.125 if interaction == "cross" else 0.25,
+        target=0.983 if interaction == "cross" else 0.98,
     )
 
 

@@ -6,6 +6,7 @@ a border, so that neighbours need no edge test.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -118,6 +119,20 @@ class Position:
 
     # --- playing
 
+    def set_up(self, stones: Iterable[tuple[int, int]], to_play: int) -> None:
+        """Put (point, colour) on an empty board, as handicaps and puzzles begin; what was before is not history."""
+        for point, colour in stones:
+            if not 0 <= point < self.pass_move:
+                raise IllegalMove(f"a stone that is not on a board of {self.size}")
+            row, column = divmod(point, self.size)
+            place = (row + 1) * self._width + column + 1
+            if self._board[place] != EMPTY:
+                raise IllegalMove(f"two stones at row {row}, column {column}")
+            self._board[place] = colour
+            self._hash ^= self._zobrist[colour - 1][place]
+        self._seen = {self._hash}
+        self.to_play = to_play
+
     def play(self, move: int) -> None:
         """Make a move for `to_play`. Raises IllegalMove and changes nothing when the rules forbid it."""
         if move == self.pass_move:
@@ -205,13 +220,6 @@ def from_picture(picture: str, to_play: int = BLACK, komi: float = 7.5) -> Posit
     """A position from rows of . X O, for tests and puzzles; its history is itself alone."""
     rows = picture.split()
     position = Position(len(rows), komi)
-    for y, row in enumerate(rows):
-        for x, mark in enumerate(row):
-            colour = ".XO".index(mark)
-            if colour:
-                point = (y + 1) * position._width + x + 1
-                position._board[point] = colour
-                position._hash ^= position._zobrist[colour - 1][point]
-    position._seen = {position._hash}
-    position.to_play = to_play
+    marks = "".join(rows)
+    position.set_up([(k, ".XO".index(mark)) for k, mark in enumerate(marks) if mark != "."], to_play)
     return position

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -59,19 +61,19 @@ def self_play(config: MinigoConfig, judge: Judge, n_games: int, rng: np.random.G
 
 
 def match(
-    config: MinigoConfig, first: Judge, second: Judge, n_games: int, readouts: int, rng: np.random.Generator
+    config: MinigoConfig, first: Judge, second: Judge, starts: Sequence[Position], readouts: tuple[int, int]
 ) -> float:
-    """Share of games that `first` wins; colours alternate, the opening moves are drawn at random for variety."""
+    """Share of games that `first` wins. Each start is played twice, `first` having Black and then White."""
     settings = SearchSettings(config.puct, config.n_past, 0.0, max(1, config.leaves_at_once // 2))
-    games = {k: _opening(config, rng) for k in range(n_games)}
-    wins = 0
+    games = {k: start.copy() for k, start in enumerate(s for s in starts for _ in range(2))}
+    n_games, wins = len(games), 0
     while games:
-        for judge, player in ((first, 0), (second, 1)):
+        for player, judge in enumerate((first, second)):
             turn = {k: p for k, p in games.items() if (p.to_play == BLACK) == (k % 2 == player)}
             if not turn:
                 continue
             roots = {k: root_of(p) for k, p in turn.items()}
-            search(list(roots.values()), readouts, judge, settings)
+            search(list(roots.values()), readouts[player], judge, settings)
             for k, root in roots.items():
                 games[k].play(int(np.argmax(_policy(root, 1.0))))
                 if games[k].over or games[k].moves >= longest_game(config.board):
@@ -81,11 +83,26 @@ def match(
     return wins / n_games
 
 
-def _opening(config: MinigoConfig, rng: np.random.Generator) -> Position:
-    """Two random stones: the same pair opens the game of either colour only by chance, so games differ."""
-    position = Position(config.board, config.komi)
-    for _ in range(2):
-        position.play(int(rng.choice(np.nonzero(position.legal()[:-1])[0])))
+def openings(board: int, komi: float, n: int, rng: np.random.Generator) -> list[Position]:
+    """`n` positions after a stone of either colour, drawn without return (then anew) from those no symmetry joins."""
+    pairs = opening_moves(board)
+    order = np.concatenate([rng.permutation(len(pairs)) for _ in range(-(-n // len(pairs)))])[:n]
+    return [_position(board, komi, pairs[i]) for i in order]
+
+
+@lru_cache
+def opening_moves(board: int) -> list[tuple[int, int]]:
+    """Points of Black's and White's first stones, one for each class of the square's eight symmetries."""
+    points = np.arange(board * board).reshape(board, board)
+    turns = [np.rot90(side, k).ravel() for side in (points, points[:, ::-1]) for k in range(4)]
+    every = ((int(a), int(b)) for a in range(board * board) for b in range(board * board) if a != b)
+    return [pair for pair in every if pair == min((int(t[pair[0]]), int(t[pair[1]])) for t in turns)]
+
+
+def _position(board: int, komi: float, moves: tuple[int, int]) -> Position:
+    position = Position(board, komi)
+    for move in moves:
+        position.play(move)
     return position
 
 

@@ -23,7 +23,7 @@ from mlassay.training.minigo.go import Position
 from mlassay.training.minigo.model import GoNet
 from mlassay.training.minigo.recipe import MinigoConfig
 from mlassay.training.minigo.search import Floats, Judge, Node, SearchSettings, area_judge, root_of, search
-from mlassay.training.minigo.selfplay import Lesson, match, self_play
+from mlassay.training.minigo.selfplay import Lesson, match, openings, self_play
 from mlassay.training.minigo.sgf import read_games
 
 JUDGE_BATCH = 1024
@@ -62,7 +62,7 @@ class Minigo(TorchBenchmark[MinigoConfig]):
             return c.examples_per_generation, sum(len(moves) for _, moves in self.games)
         if c.opponent != "area":
             self._opponent = self._judge_from((self.around.data or Path()) / c.opponent)
-        return c.steps_per_generation * c.global_batch_size, c.eval_games
+        return c.steps_per_generation * c.global_batch_size, 2 * max(1, c.eval_games // 2)
 
     def _judge_from(self, path: Path) -> Judge:
         """The network that a checkpoint holds, as a player."""
@@ -79,6 +79,9 @@ class Minigo(TorchBenchmark[MinigoConfig]):
 
     def step_budget(self, per_epoch: int) -> int:
         return self.config.max_generations * per_epoch
+
+    def first_evaluation(self, per_epoch: int) -> int:
+        return self.config.first_eval_generation * per_epoch
 
     def step(self) -> StepReport:
         generation, within = divmod(self.step_number, self.config.steps_per_generation)
@@ -108,8 +111,13 @@ class Minigo(TorchBenchmark[MinigoConfig]):
         c = self.config
         rival = self.make_model().to(self.device)
         rival.load_state_dict(best)
-        if match(c, self.judge, judge_of(rival, self.device), c.gating_games, c.readouts, rng) >= c.gate:
+        starts = self._starts(c.gating_games, rng)
+        if match(c, self.judge, judge_of(rival, self.device), starts, (c.readouts, c.readouts)) >= c.gate:
             self._best = self._kept_state()
+
+    def _starts(self, n_games: int, rng: np.random.Generator) -> list[Position]:
+        """Openings for so many games, two of each."""
+        return openings(self.config.board, self.config.komi, max(1, n_games // 2), rng)
 
     def _kept_state(self) -> dict[str, Tensor]:
         return {k: v.clone() for k, v in self.net.state_dict().items()}
@@ -128,23 +136,30 @@ class Minigo(TorchBenchmark[MinigoConfig]):
 
     def evaluate(self) -> Mapping[str, float]:
         c = self.config
-        rng = np.random.default_rng((20181212, self.step_number))
         if c.evaluation == "match":
-            return {"win_rate": match(c, self.judge, self._opponent, c.eval_games, c.eval_readouts, rng)}
+            starts = self._starts(c.eval_games, np.random.default_rng(20181212))  # always the same
+            readouts = (c.eval_readouts, c.opponent_readouts or c.eval_readouts)
+            return {"win_rate": match(c, self.judge, self._opponent, starts, readouts)}
         return {"move_prediction": self._move_prediction()}
 
     def _move_prediction(self) -> float:
         """Share of all moves found, averaged over moves and not over games: as the reference's code does."""
-        settings = SearchSettings(self.config.puct, self.config.n_past, 0.0, 4)
+        c = self.config
+        settings = SearchSettings(c.puct, c.n_past, 0.0, max(1, c.leaves_at_once // 2))
+        under_way = [(root_of(start.copy()), list(reversed(moves))) for start, moves in self.games if moves]
         right = asked = 0
-        for start, moves in self.games:
-            root = root_of(start.copy())
-            for move in moves:
-                search([root], self.config.eval_readouts, self.judge, settings)
+        while under_way:
+            search([root for root, _ in under_way], c.eval_readouts, self.judge, settings)
+            following = []
+            for root, to_come in under_way:
+                move = to_come.pop()
                 right += int(np.argmax(root.n)) == move
                 asked += 1
-                root = root.child(move, self.config.n_past)
-                root.parent = None
+                if to_come:
+                    root = root.child(move, c.n_past)
+                    root.parent = None
+                    following.append((root, to_come))
+            under_way = following
         return right / max(asked, 1)
 
     def extra_state(self) -> dict[str, Any]:
