@@ -52,7 +52,7 @@ def small() -> Unet3dConfig:
         warmup_epochs=5,
         decay_boundary_epochs=(120, 160, 200),
         decay_factor=0.3,
-        first_eval_epoch=90.0,  # of 18 samples: 16 of them make an epoch of four steps
+        first_eval_epoch=126.0,  # of 18 samples, 16 of which make an epoch of four steps: once the rate has fallen
         eval_every_epochs=9.0,
         max_epochs=234.0,
         windows_at_once=4,
