@@ -18,6 +18,7 @@ Examples:
   mlassay data verify recommendation --data criteo/ --json
   mlassay data verify ncf --data ml-20m/                       what `mlassay train ncf --profile reference` reads
   mlassay data prepare medical-segmentation --data kits19/data --out kits19-prepared/
+  mlassay data prepare unet3d --data kits19/data --out kits19-training/
 """
 
 SHOWN = 50
@@ -68,7 +69,7 @@ def verify(name: str, folder: Path, options: tuple[str, ...], as_json: bool) -> 
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; may hold a part already.")
 @json_option
 def prepare(name: str, folder: Path, out: Path, as_json: bool) -> int:
-    """Convert the raw data set once, with checksums. Interrupted, it goes on where it stopped."""
+    """Convert the raw data set of a task or training benchmark once. Interrupted, it goes on where it stopped."""
     made = _can(name, "prepare", "need no preparation: runs read the folder as it is")(
         folder, out, told=lambda what: None if as_json else click.echo(f"  {what}", err=True)
     )
