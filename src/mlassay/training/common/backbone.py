@@ -21,11 +21,17 @@ def load_backbone(backbone: nn.Module, folder: Path | None, name: str) -> None:
 
 
 def backbone_tensors(backbone: nn.Module, path: Path) -> dict[str, Tensor]:
-    """What a file holds, by our names; everything that the backbone wants is there. Raises BadFile."""
+    """What a file holds, by our names; everything that the backbone wants is there. Raises BadFile.
+
+    Batch norm's count of batches may be absent, as from torchvision's files: PyTorch of their time had none, nothing
+    depends on it. It is the backbone's own then.
+    """
     wanted = "the backbone's ImageNet weights, a state dictionary with torchvision's names"
     state = read_tensors(path, wanted, "--set backbone=none")
     blocks = stage_starts(state)
     renamed = {own_name(k, blocks): v for k, v in state.items()}
+    counts = {k: v for k, v in backbone.state_dict().items() if k.endswith(".num_batches_tracked")}
+    renamed = counts | renamed
     check_shapes(path, renamed, backbone)
     return renamed
 
