@@ -108,7 +108,12 @@ def test_bad_cases_are_named_and_the_rest_kept(raw, tmp_path):
 @pytest.mark.parametrize(
     ("edges", "value", "wanted"),
     [
-        ((3, 0.8, float("nan")), 0, r"imaging.nii.gz is of voxels \(3.0, .*nan\) mm large; expected positive edges"),
+        (
+            (3, 0.8, float("nan")),
+            0,
+            r"imaging.nii.gz is of voxels \(3.0, .*nan\) mm large; expected edges of more than 0",
+        ),
+        ((3, 0.8, 1e9), 0, r"is of voxels \(3.0, .*\) mm large; expected edges of more than 0 and at most 20 mm"),
         ((3, 0.8, 0.8), np.inf, "imaging.nii.gz is with voxels that are no number; expected finite intensities"),
     ],
 )
@@ -122,4 +127,14 @@ def test_odd_scans_are_refused(tmp_path, edges, value, wanted):
     scan.header["pixdim"][1:4] = edges
     nibabel.save(scan, tmp_path / "case_1" / "imaging.nii.gz")
     with pytest.raises(BadFile, match=wanted):
+        read_case(tmp_path / "case_1")
+
+
+def test_pictures_in_colour_are_refused(tmp_path):
+    import nibabel
+
+    write_case(tmp_path, "case_1")
+    colours = np.zeros((12, 20, 18), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(colours, np.eye(4)), tmp_path / "case_1" / "imaging.nii.gz")
+    with pytest.raises(BadFile, match=r"imaging.nii.gz is of type .*; expected one number for each voxel"):
         read_case(tmp_path / "case_1")

@@ -19,6 +19,7 @@ SPACING = (1.6, 1.2, 1.2)  # millimetres
 LOW, HIGH = -79.0, 304.0  # Hounsfield units
 MEAN, DEVIATION = 101.0, 76.9
 WINDOW = 128
+LARGEST_VOXEL = 20  # millimetres; those of KiTS19 are 5 at most. A broken header must not ask for all memory
 
 
 def read_case(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], tuple[float, ...]]:
@@ -38,12 +39,15 @@ def read_case(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], tup
         except Exception as error:  # nibabel and gzip report damage by many kinds of error
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise BadFile(path, found=f"not readable ({reason[:100]})", expected="a whole NIfTI file") from error
+        if arrays[-1].dtype.kind not in "iuf":
+            raise BadFile(path, found=f"of type {arrays[-1].dtype}", expected="one number for each voxel")
         spacing = tuple(float(edge) for edge in file.header["pixdim"][1:4])
         if name.startswith("imaging"):
             edges = spacing
     image, labels = arrays
-    if not all(np.isfinite(edge) and edge > 0 for edge in edges):
-        raise BadFile(folder / "imaging.nii.gz", found=f"of voxels {edges} mm large", expected="positive edges")
+    if not all(0 < edge <= LARGEST_VOXEL for edge in edges):
+        wanted = f"edges of more than 0 and at most {LARGEST_VOXEL} mm"
+        raise BadFile(folder / "imaging.nii.gz", found=f"of voxels {edges} mm large", expected=wanted)
     if image.ndim != 3 or image.shape != labels.shape:
         raise BadFile(
             folder, found=f"an image {image.shape} and labels {labels.shape}", expected="equal, of 3 dimensions"
