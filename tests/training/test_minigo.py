@@ -363,6 +363,9 @@ def test_games_in_sgf_are_read_and_tried(tmp_path):
     (tmp_path / "b.sgf").write_text("(;SZ[5];B[cc];W[cc])")
     with pytest.raises(BadFile, match=r"b\.sgf: move 2 is occupied at row 2, column 2; expected a legal move"):
         read_games(tmp_path, 5, 0.5)
+    (tmp_path / "b.sgf").write_text("(;SZ[5];B[cc];B[aa])")
+    with pytest.raises(BadFile, match=r"b\.sgf: move 2 is Black's again; expected moves of both in turn"):
+        read_games(tmp_path, 5, 0.5)
     (tmp_path / "b.sgf").write_text("(;SZ[19];B[cc])")
     with pytest.raises(BadFile, match="SZ is 19; expected 5"):
         read_games(tmp_path, 5, 0.5)
@@ -374,12 +377,13 @@ def test_a_game_is_its_first_line_from_the_stones_set_up(tmp_path):
     """Variations, comments with brackets in them, handicaps, several games in one file."""
     (tmp_path / "a.sgf").write_text(
         r"(;SZ[5]C[look: (;B[ee\]) is text]AB[cc][dd]AW[aa]PL[W](;W[dc];B[ba](;W[ab])(;W[ee]))(;W[bb]))"
-        "(;SZ[5];B[])\n"
+        "(;SZ[5];B[])(;SZ[5]AB[bb][dd];W[cc])\n"
     )
-    (first, moves), (second, other) = read_games(tmp_path / "a.sgf", 5, 0.5)
+    (first, moves), (second, other), (handicap, answer) = read_games(tmp_path / "a.sgf", 5, 0.5)
     assert picture(first) == ["O....", ".....", "..X..", "...X.", "....."]
     assert (first.to_play, moves) == (WHITE, [13, 1, 5])
     assert (second.to_play, second.score(), other) == (BLACK, -0.5, [25])
+    assert (handicap.to_play, answer) == (WHITE, [12])
 
 
 @pytest.mark.parametrize(

@@ -91,12 +91,12 @@ def openings(board: int, komi: float, n: int, rng: np.random.Generator) -> list[
 
 
 @lru_cache
-def opening_moves(board: int) -> list[tuple[int, int]]:
+def opening_moves(board: int) -> tuple[tuple[int, int], ...]:
     """Points of Black's and White's first stones, one for each class of the square's eight symmetries."""
     points = np.arange(board * board).reshape(board, board)
     turns = [np.rot90(side, k).ravel() for side in (points, points[:, ::-1]) for k in range(4)]
     every = ((int(a), int(b)) for a in range(board * board) for b in range(board * board) if a != b)
-    return [pair for pair in every if pair == min((int(t[pair[0]]), int(t[pair[1]])) for t in turns)]
+    return tuple(pair for pair in every if pair == min((int(t[pair[0]]), int(t[pair[1]])) for t in turns))
 
 
 def _position(board: int, komi: float, moves: tuple[int, int]) -> Position:

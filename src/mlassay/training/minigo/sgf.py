@@ -56,7 +56,8 @@ def _game(path: Path, text: str, board: int, komi: float) -> Game:
         for colour, places in _SETUP.findall(text)
         for where in re.findall(r"[a-z]{2}", places)
     ]
-    side = _NEXT.search(text)
+    played = _MOVE.findall(text)
+    side = _NEXT.search(text) or _MOVE.search(text)  # after handicap stones White begins, said or not
     to_play = WHITE if side and side[1] == "W" else BLACK
     try:
         start = Position(board, komi)
@@ -64,7 +65,10 @@ def _game(path: Path, text: str, board: int, komi: float) -> Game:
     except IllegalMove as error:
         raise BadFile(path, key="AB, AW", found=str(error), expected=f"stones on {board}x{board}") from error
     position, moves = start.copy(), []
-    for number, (_, where) in enumerate(_MOVE.findall(text), 1):
+    for number, (colour, where) in enumerate(played, 1):
+        if colour != " BW"[position.to_play]:
+            other = "Black" if colour == "B" else "White"
+            raise BadFile(path, key=f"move {number}", found=f"{other}'s again", expected="moves of both in turn")
         move = position.pass_move if where in ("", "tt") else _point(where, board)
         try:
             position.play(move)
