@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mlassay.cli.output import emit_json, json_option
-from mlassay.core.data_report import DataReport
-from mlassay.training.benchmark import Recipe
 
 EXAMPLES = """\b
 Examples:
@@ -47,7 +43,9 @@ def verify(name: str, folder: Path, options: tuple[str, ...], as_json: bool) -> 
 
     NAME is a task (`mlassay run` lists them) or a training benchmark (`mlassay train list`).
     """
-    report = _verified(name, folder, dict(option.partition("=")[::2] for option in options))
+    from mlassay.runs import data_sets
+
+    report = data_sets.verify(name, folder, dict(option.partition("=")[::2] for option in options))
     if as_json:
         emit_json(report.as_json())
         return 0 if report.complete else 1
@@ -70,50 +68,13 @@ def verify(name: str, folder: Path, options: tuple[str, ...], as_json: bool) -> 
 @json_option
 def prepare(name: str, folder: Path, out: Path, as_json: bool) -> int:
     """Convert the raw data set of a task or training benchmark once. Interrupted, it goes on where it stopped."""
-    made = _can(name, "prepare", "need no preparation: runs read the folder as it is")(
-        folder, out, told=lambda what: None if as_json else click.echo(f"  {what}", err=True)
-    )
+    from mlassay.runs import data_sets
+
+    told = (lambda _: None) if as_json else (lambda what: click.echo(f"  {what}", err=True))
+    made = data_sets.prepare(name, folder, out, told=told)
     if as_json:
         emit_json({"task": name, "prepared": str(made)})
     else:
         click.echo(f"prepared: {made}")
         click.echo(f"next: mlassay data verify {name} --data {made}")
     return 0
-
-
-def _verified(name: str, folder: Path, wishes: dict[str, str]) -> DataReport:
-    from mlassay.runs.training_request import override
-    from mlassay.tasks.task import TaskRequest
-
-    check = _can(name, "verify", "tell whether its data are whole")
-    owner = _owner(name)
-    if isinstance(owner, Recipe):
-        report = check(folder, override(owner.profiles["reference"](), wishes))
-    else:
-        report = check(TaskRequest(data=folder, options=wishes))
-    assert isinstance(report, DataReport)
-    return report
-
-
-def _owner(name: str) -> Any:
-    """The task or the recipe of that name; UnknownName with the nearest names when there is none."""
-    from mlassay.core.errors import UnknownName
-    from mlassay.tasks import task_registry
-    from mlassay.training.catalogue import BENCHMARKS, recipe
-
-    tasks, benchmarks = task_registry.names(), BENCHMARKS.names()
-    if name not in tasks and name not in benchmarks:
-        near = difflib.get_close_matches(name, [*tasks, *benchmarks])
-        raise UnknownName("task or training benchmark", name, [*tasks, *benchmarks], near)
-    return task_registry.load(name) if name in tasks else recipe(name)
-
-
-def _can(name: str, what: str, otherwise: str) -> Any:
-    """The owner's method of that name; UsageError when it has none."""
-    from mlassay.core.errors import UsageError
-
-    method = getattr(_owner(name), what, None)
-    if method is None:
-        reason = f"the data of {name} {otherwise}" if what == "prepare" else f"{name} cannot {otherwise}"
-        raise UsageError(reason, hint="see the task's page in docs/tasks, or docs/training")
-    return method

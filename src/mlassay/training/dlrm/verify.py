@@ -8,6 +8,7 @@ import numpy as np
 
 from mlassay.core.data_report import DataReport, counted
 from mlassay.core.errors import BadFile
+from mlassay.training.common.ends import both_ends
 from mlassay.training.dlrm.data import load
 from mlassay.training.dlrm.recipe import DlrmConfig
 
@@ -24,9 +25,8 @@ def verify(folder: Path, config: DlrmConfig) -> DataReport:
     def count() -> dict[str, int]:
         train, evaluation = load("criteo", folder, config.n_dense, config.rows, config.hots)
         for part, table in (("train", train), ("eval", evaluation)):
-            for start in {0, max(0, len(table) - LOOKED_AT)}:
-                rows = np.arange(start, min(start + LOOKED_AT, len(table)))
-                dense, _, labels = table.take(rows)
+            for rows in both_ends(len(table), LOOKED_AT):
+                dense, _, labels = table.take(np.arange(rows.start, rows.stop))
                 if not np.isfinite(dense).all():
                     raise BadFile(folder / f"{part}_dense.npy", found="not finite somewhere", expected="numbers")
                 if not np.isin(labels, (0, 1)).all():
